@@ -1,0 +1,10 @@
+//! Shared support of the test binary: digits, strategies, models whose answers are known on paper.
+
+pub mod attacks;
+pub mod data;
+pub mod defenses;
+pub mod experiments;
+pub mod kernels;
+pub mod model;
+pub mod ops;
+pub mod report;
