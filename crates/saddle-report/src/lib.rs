@@ -1,1 +1,49 @@
-//! Under construction.
+//! From measurements to something that a person can read and check.
+//!
+//! Everything here is pure: a [`Report`] goes in, text comes out (Markdown, HTML, JSON, CSV, SVG).
+//! Who runs attacks fills [`Cell`]s, [`Figure`]s and [`RivalRow`]s; who writes files asks for the
+//! text. The same report always renders to the same bytes.
+//!
+//! # Honesty, by construction
+//!
+//! - A robust accuracy is an *upper bound*: the share of digits that one attack, within its budget,
+//!   did not fool. Every table says which attack, how many passes, which seed, how many digits.
+//! - A cell without a measurement says `missing` or `failed`. Nothing is filled in, and the paper's
+//!   figure stands beside ours, never in its place.
+//! - Where the 95 % interval of a cell excludes the paper's figure, the report says so with both
+//!   numbers ([`Finding`]).
+//!
+//! # Where things are
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | `cell` | [`Cell`]: one measured accuracy, its interval, its place in the table |
+//! | `figure` | [`Figure`], [`Series`]: curves over the steps of an attack |
+//! | `rivals` | [`RivalRow`], [`compare`]: attacks held against each other on the same digits |
+//! | `report` | [`Report`], [`Provenance`], [`Finding`], to and from JSON |
+//! | [`statistics`] | Wilson interval, exact McNemar test, quantiles |
+//! | [`paper`] | Table 1 of Li, Chen, Wang and Carin (2019), as printed |
+//! | `grid` | cells sorted into networks and rows; shared by all tables |
+//! | `markdown`, `html`, `csv`, `plot` | one form of output each |
+//!
+//! Deliberately absent: files, clocks, tensors, random numbers, colours that only work on white.
+
+mod cell;
+mod csv;
+mod error;
+mod figure;
+mod grid;
+mod html;
+mod markdown;
+mod number;
+pub mod paper;
+mod plot;
+mod report;
+mod rivals;
+pub mod statistics;
+
+pub use cell::{Cell, CellKey, Setting, Shown, Status, TrainingNorm};
+pub use error::{Error, Result};
+pub use figure::{Figure, Series};
+pub use report::{AttackNote, Choice, Fact, Failure, Finding, Provenance, Report};
+pub use rivals::{Contender, McNemar, RivalRow, Role, compare};

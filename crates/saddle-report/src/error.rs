@@ -1,0 +1,36 @@
+//! What a report refuses.
+
+/// Result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that this crate refuses.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Counts that no measurement can give.
+    #[error("{what}: {correct} correct of {total} is no measurement")]
+    Count {
+        /// Whose count.
+        what: String,
+        /// Digits that stayed correct.
+        correct: u64,
+        /// Digits in all.
+        total: u64,
+    },
+    /// Contenders that were not measured on the same digits.
+    #[error("comparison: {attack} was judged on {found} digits, the first contender on {expected}")]
+    Unpaired {
+        /// The odd one.
+        attack: String,
+        /// Its number of digits.
+        found: usize,
+        /// The number of the first contender.
+        expected: usize,
+    },
+    /// A comparison without anyone to compare with.
+    #[error("comparison: {0}")]
+    Comparison(String),
+    /// JSON that is no report.
+    #[error("report.json: {0}")]
+    Json(#[from] serde_json::Error),
+}

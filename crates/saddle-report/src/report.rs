@@ -1,0 +1,173 @@
+//! The whole report as data, its JSON form, and what contradicts the paper.
+
+use serde::{Deserialize, Serialize};
+
+use crate::cell::{Cell, Setting, Shown};
+use crate::error::Result;
+use crate::figure::Figure;
+use crate::rivals::RivalRow;
+use crate::{csv, html, markdown, paper, plot};
+
+/// All that one run measured: the content of `report.json`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// `smoke`, `quick`, `cpu`, `paper`, or the name of a plan of the user.
+    pub profile: String,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Commit of the code, or a word that says why it is not known.
+    pub commit: String,
+    /// Every planned cell, measured or not.
+    pub cells: Vec<Cell>,
+    /// Curves.
+    #[serde(default)]
+    pub figures: Vec<Figure>,
+    /// S-O against its rivals.
+    #[serde(default)]
+    pub rivals: Vec<RivalRow>,
+    /// Where the numbers come from.
+    #[serde(default)]
+    pub provenance: Provenance,
+}
+
+/// Where the numbers come from, and what a reader must know to judge them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Provenance {
+    /// Data, hashes, machine, versions, times: name and value, in the order to be shown.
+    pub facts: Vec<Fact>,
+    /// The attack behind each row.
+    pub attacks: Vec<AttackNote>,
+    /// What the paper leaves open, what was chosen, and on which evidence.
+    pub choices: Vec<Choice>,
+    /// Why cells failed.
+    pub failures: Vec<Failure>,
+    /// Anything else that a reader must know.
+    pub notes: Vec<String>,
+}
+
+/// A name and a value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fact {
+    /// Such as `test digits`.
+    pub name: String,
+    /// Such as a hash.
+    pub value: String,
+}
+
+/// The attack behind a row, in words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttackNote {
+    /// How it was judged.
+    pub setting: Setting,
+    /// Row of the table.
+    pub row: String,
+    /// Steps, step size, sigma, samples, start, loss, restarts.
+    pub words: String,
+}
+
+/// A choice that the paper leaves open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
+    /// Such as `step size of PGD l2`.
+    pub name: String,
+    /// What was chosen.
+    pub value: String,
+    /// Why, and measured on which digits.
+    pub evidence: String,
+}
+
+/// Why something failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The cell, figure or comparison.
+    pub what: String,
+    /// The reason in words.
+    pub reason: String,
+}
+
+/// A cell that contradicts the paper: the interval of ours excludes its figure.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Finding<'a> {
+    /// The cell.
+    pub cell: &'a Cell,
+    /// Our accuracy.
+    pub ours: f64,
+    /// Its 95 % Wilson interval.
+    pub interval: [f64; 2],
+    /// The paper's figure, as a fraction.
+    pub paper: f64,
+}
+
+impl<'a> Finding<'a> {
+    /// Looks at one cell. The paper prints one decimal, so half a unit of it counts as agreement.
+    pub fn of(cell: &'a Cell) -> Option<Self> {
+        let paper = cell.paper.filter(|paper| paper.is_finite())?;
+        let Shown::Measured { accuracy: ours, interval, .. } = cell.shown() else { return None };
+        let [low, high] = interval;
+        let excluded = paper < low - paper::ROUNDING || paper > high + paper::ROUNDING;
+        excluded.then_some(Self { cell, ours, interval, paper })
+    }
+}
+
+impl Report {
+    /// Reads `report.json`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Json`](crate::Error::Json) when it is no JSON or lacks a field.
+    pub fn from_json(text: &str) -> Result<Self> {
+        Ok(serde_json::from_str(text)?)
+    }
+
+    /// The text of `report.json`, with a line end at its end.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Json`](crate::Error::Json), which a report built by this crate does not cause.
+    pub fn to_json(&self) -> Result<String> {
+        Ok(serde_json::to_string_pretty(self)? + "\n")
+    }
+
+    /// The report as Markdown.
+    pub fn to_markdown(&self) -> String {
+        markdown::render(self)
+    }
+
+    /// The report as one HTML page that needs nothing else: no script, no font, no network.
+    pub fn to_html(&self) -> String {
+        html::render(self)
+    }
+
+    /// The cells, one a line.
+    pub fn cells_csv(&self) -> String {
+        csv::cells(&self.cells)
+    }
+
+    /// The comparison of attacks, one row a line.
+    pub fn rivals_csv(&self) -> String {
+        csv::rivals(&self.rivals)
+    }
+
+    /// The points of all figures, one a line.
+    pub fn figures_csv(&self) -> String {
+        csv::figures(&self.figures)
+    }
+
+    /// The picture for the README: Table 1, ours beside the paper's.
+    pub fn summary_svg(&self) -> String {
+        plot::summary(self, plot::Theme::Paper)
+    }
+
+    /// Every cell whose interval excludes the paper's figure, in the order of the cells.
+    pub fn findings(&self) -> impl Iterator<Item = Finding<'_>> {
+        self.cells.iter().filter_map(Finding::of)
+    }
+}
+
+impl Figure {
+    /// The figure as an SVG file.
+    pub fn to_svg(&self) -> String {
+        plot::curves(self, plot::Theme::Paper)
+    }
+}
