@@ -1,1 +1,54 @@
-//! Under construction.
+//! Attacks: what they may do, how they are run, and who says that they succeeded.
+//!
+//! An adversarial example is a claim: *this image is close to that one, and the classifier gets it
+//! wrong*. This crate keeps the three people behind such a claim apart.
+//!
+//! - The **threat model** says what is allowed: a norm, a radius and the pixel box
+//!   ([`ThreatModel`], [`Goal`], [`Objective`]).
+//! - The **attack** looks for the image. It never calls a model: it *asks* for gradients or losses
+//!   at points of its choosing and is *told* the answers ([`Attack`], [`Run`], [`Query`],
+//!   [`Answer`]). FGSM, PGD and the Second-Order attack are one projected ascent
+//!   ([`ProjectedAscent`]) that differs in where it looks ([`Direction`]).
+//! - The **driver** answers, counts every forward and backward pass, stops at the cap and judges
+//!   ([`Driver`], [`Verdict`]). Nobody judges their own attack: distances are measured again, in
+//!   64 bits, on the very images that count, and one infeasible image fails the whole run.
+//!
+//! Because an attack only asks, the same run can be stepped by a test, by a training loop
+//! ([`perturb`]) or by a browser that wants one step per message ([`answer`]).
+//!
+//! # Conventions
+//!
+//! - Images are `(n, c, h, w)` tensors; row `i` of any result depends on row `i` of the arguments
+//!   only. Losses are per example and summed, never averaged, before they are differentiated.
+//! - Every random number is a pure function of a seed, a purpose, the example's id, the restart,
+//!   the step and the sample. So the same example meets the same noise in any batch, whoever left.
+//! - One gradient costs one forward and one backward pass; so does judging cost its forward pass.
+//!
+//! # What is deliberately absent
+//!
+//! Files, clocks, global random sources, threads of our own (they are inside the classifier) and
+//! any change to the model under attack.
+
+mod attack;
+mod diagnostics;
+mod driver;
+mod error;
+mod examples;
+mod fgsm;
+mod pgd;
+mod projected_ascent;
+mod second_order;
+mod threat_model;
+mod trace;
+mod verdict;
+
+pub use attack::{Answer, Attack, Query, Run, answer, perturb};
+pub use diagnostics::{GradientInspection, inspect_gradients};
+pub use driver::Driver;
+pub use error::{Error, Result};
+pub use examples::Examples;
+pub use projected_ascent::{ProjectedAscent, Start};
+pub use second_order::Direction;
+pub use threat_model::{Goal, Objective, ThreatModel};
+pub use trace::StepTrace;
+pub use verdict::{Judge, Outcome, Verdict};

@@ -1,0 +1,212 @@
+//! An attack asks, somebody else answers.
+//!
+//! [`Attack`] and [`Run`] are all that a new attack has to implement: begin, ask, be told, show
+//! where it stands. [`answer`] answers one question, [`perturb`] a whole run; the
+//! [`Driver`](crate::Driver) does the same with counting, a cap and a judge.
+//!
+//! # Contract of a run
+//!
+//! - Rows are independent. Which other rows are present must not change what happens to a row.
+//! - [`Run::ask`] twice without an answer gives the same question, and [`Run::keep`] in between
+//!   only drops rows from it.
+//! - The iterate is always an image that the attack is ready to be judged on.
+
+use std::sync::Arc;
+
+use candle_core::Tensor;
+use saddle_model::{Classifier, Loss, Mode, Wanted};
+use saddle_ops::{Draws, GradientHealth};
+
+use crate::{
+    error::{Error, Result},
+    examples::Examples,
+    threat_model::Objective,
+};
+
+/// Points in one forward pass of the classifier: bounds memory, never changes a result.
+const POINTS_AT_ONCE: usize = 512;
+
+/// A method of looking for adversarial images.
+pub trait Attack: Send + Sync {
+    /// A short name for reports and error messages.
+    fn name(&self) -> String;
+
+    /// Starts on a batch. All randomness must come from `draws`, keyed by the examples' ids and by
+    /// `restart`, so that an example's run is the same in any company.
+    ///
+    /// # Errors
+    ///
+    /// Settings or goals that the attack cannot work with.
+    fn begin(
+        &self,
+        examples: &Examples,
+        objective: &Objective,
+        draws: Draws,
+        restart: u32,
+    ) -> Result<Box<dyn Run>>;
+}
+
+/// One attack under way on one batch of rows.
+pub trait Run {
+    /// The next question, or [`Query::Done`].
+    ///
+    /// # Errors
+    ///
+    /// Failures of tensor operations.
+    fn ask(&mut self) -> Result<Query>;
+
+    /// The answer to the last question; the iterate moves.
+    ///
+    /// # Errors
+    ///
+    /// An answer that does not fit the question.
+    fn tell(&mut self, answer: Answer) -> Result<()>;
+
+    /// Forgets every row but these (ascending positions among the present rows).
+    ///
+    /// # Errors
+    ///
+    /// Failures of tensor operations.
+    fn keep(&mut self, rows: &[usize]) -> Result<()>;
+
+    /// Where each present row stands now, `(rows, c, h, w)`.
+    fn iterate(&self) -> &Tensor;
+
+    /// What the gradients of each present row have been like so far.
+    fn health(&self) -> &[GradientHealth];
+}
+
+/// What a run wants to know.
+#[derive(Clone)]
+pub enum Query {
+    /// The loss and its gradient at each point: one forward and one backward pass a point.
+    Gradient {
+        /// Points to look at, `(m, c, h, w)`.
+        points: Tensor,
+        /// Point `j` is asked for by the present row `rows[j]`.
+        rows: Vec<usize>,
+        /// The loss to climb.
+        loss: Arc<Loss>,
+        /// The points are the iterate, row by row: the answer judges it for free.
+        at_iterate: bool,
+    },
+    /// The loss at each point: one forward pass a point.
+    Loss {
+        /// Points to look at, `(m, c, h, w)`.
+        points: Tensor,
+        /// Point `j` is asked for by the present row `rows[j]`.
+        rows: Vec<usize>,
+        /// The loss to compute.
+        loss: Arc<Loss>,
+        /// The points are the iterate, row by row: the answer judges it for free.
+        at_iterate: bool,
+    },
+    /// Nothing more: the iterate is the result.
+    Done,
+}
+
+/// What a run is told: entry `j` belongs to point `j` of the question.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Loss at each point.
+    pub losses: Vec<f64>,
+    /// Class scores at each point, `(m, classes)`.
+    pub logits: Tensor,
+    /// Gradient of the loss at each point, shaped as the points; only when asked for.
+    pub gradient: Option<Tensor>,
+}
+
+/// Answers one question; [`None`] once the run is done.
+///
+/// Points go through the classifier in chunks, so memory stays bounded however many an attack asks
+/// for; since rows are independent, no result depends on it.
+///
+/// # Errors
+///
+/// Whatever the classifier fails with, and answers of a wrong shape.
+pub fn answer(classifier: &dyn Classifier, query: &Query) -> Result<Option<Answer>> {
+    match query {
+        Query::Gradient { points, rows, loss, .. } => {
+            Ok(Some(evaluate(classifier, points, rows, loss, true)?))
+        }
+        Query::Loss { points, rows, loss, .. } => {
+            Ok(Some(evaluate(classifier, points, rows, loss, false)?))
+        }
+        Query::Done => Ok(None),
+    }
+}
+
+/// Losses, logits and, if wanted, gradients at some points.
+pub(crate) fn evaluate(
+    classifier: &dyn Classifier,
+    points: &Tensor,
+    rows: &[usize],
+    loss: &Loss,
+    gradient_wanted: bool,
+) -> Result<Answer> {
+    let mut losses = Vec::with_capacity(rows.len());
+    let (mut logits, mut gradients) = (Vec::new(), Vec::new());
+    for start in (0..rows.len()).step_by(POINTS_AT_ONCE) {
+        let count = POINTS_AT_ONCE.min(rows.len() - start);
+        let chunk = points.narrow(0, start, count)?.contiguous()?;
+        let (scores, pullback) = classifier.forward(&chunk, Mode::Evaluation)?;
+        check_scores(classifier, &scores, count)?;
+        let evaluated = loss.evaluate(&scores, &rows[start..start + count])?;
+        losses.extend(evaluated.values);
+        if gradient_wanted {
+            let gradient = pullback(&evaluated.cotangent, Wanted::INPUT)?.input;
+            let gradient = gradient.filter(|found| found.dims() == chunk.dims());
+            gradients.push(gradient.ok_or_else(|| Error::Classifier {
+                message: format!("no gradient of the shape {:?} of the images", chunk.dims()),
+            })?);
+        }
+        logits.push(scores.detach());
+    }
+    let gradient = if gradient_wanted { Some(Tensor::cat(&gradients, 0)?.detach()) } else { None };
+    Ok(Answer { losses, logits: Tensor::cat(&logits, 0)?, gradient })
+}
+
+/// Class scores of images, in chunks.
+pub(crate) fn scores(classifier: &dyn Classifier, images: &Tensor) -> Result<Tensor> {
+    let total = images.dim(0)?;
+    let mut logits = Vec::new();
+    for start in (0..total).step_by(POINTS_AT_ONCE) {
+        let count = POINTS_AT_ONCE.min(total - start);
+        let scores = classifier.logits(&images.narrow(0, start, count)?.contiguous()?)?;
+        check_scores(classifier, &scores, count)?;
+        logits.push(scores.detach());
+    }
+    Ok(Tensor::cat(&logits, 0)?)
+}
+
+fn check_scores(classifier: &dyn Classifier, scores: &Tensor, images: usize) -> Result<()> {
+    let expected = [images, classifier.classes()];
+    if scores.dims() == expected {
+        return Ok(());
+    }
+    let found = scores.dims();
+    Err(Error::Classifier { message: format!("logits of shape {found:?}, expected {expected:?}") })
+}
+
+/// Runs an attack to its end and returns its last iterates: no count, no cap, no judge.
+///
+/// This is what a training loop wants from its inner attack; an evaluation wants the
+/// [`Driver`](crate::Driver).
+///
+/// # Errors
+///
+/// Whatever the attack or the classifier fails with.
+pub fn perturb(
+    classifier: &dyn Classifier,
+    attack: &dyn Attack,
+    examples: &Examples,
+    objective: &Objective,
+    draws: Draws,
+    restart: u32,
+) -> Result<Tensor> {
+    let mut run = attack.begin(examples, objective, draws, restart)?;
+    while let Some(answer) = answer(classifier, &run.ask()?)? {
+        run.tell(answer)?;
+    }
+    Ok(run.iterate().clone())
+}

@@ -1,0 +1,145 @@
+//! Runs an attack: answers, counts, stops, judges.
+//!
+//! # What a pass is
+//!
+//! A gradient at one point is one forward and one backward pass, a loss or a verdict one forward
+//! pass. Counted per example are: the verdict on the natural image; every point the attack asks
+//! for; every verdict on an iterate, except where the attack's own question shows the iterate
+//! ([`Query`](crate::Query) `at_iterate`), whose logits judge it for free.
+//!
+//! # The cap
+//!
+//! With a `cap` no example ever has more passes than that. Before each question the driver sees
+//! what it costs each row, with one more forward pass for the verdict on the iterate that will
+//! follow; a row that cannot afford both ends where it stands and is judged there. Restarts share
+//! the cap. Passes for a trace are counted apart ([`Outcome::diagnostic_passes`]).
+//!
+//! # Who is attacked
+//!
+//! Without `stop_fooled` (the paper's setting, and traces): every example, for every restart, to
+//! the last step. With it, an example leaves at the first judged iterate that fools, later restarts
+//! go on with the survivors, and a misclassified natural image is not attacked at all. Either
+//! way a misclassified natural image does not count as robust.
+//!
+//! # Invariants
+//!
+//! An example's verdict, images and trace do not depend on `batch`, on the order of the examples,
+//! on who leaves, or on the number of threads (which live in the classifier; batches run one after
+//! another). An image that counts, the final one or one that fools, has been found inside the
+//! pixel box and no further than `epsilon * (1 + 1e-6)`, measured in 64 bits; else the run fails.
+
+mod batch;
+mod ledger;
+
+use saddle_model::Classifier;
+use saddle_ops::{Draws, GradientHealth};
+use serde::{Deserialize, Serialize};
+
+use candle_core::Tensor;
+
+use crate::{
+    attack::Attack,
+    error::{Error, Result},
+    examples::Examples,
+    threat_model::Objective,
+    trace,
+    verdict::{Judge, Outcome},
+};
+
+use batch::Batch;
+
+/// How an attack is run and judged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Driver {
+    /// Examples attacked together; a matter of speed and memory only.
+    pub batch: usize,
+    /// Most forward and backward passes per example, judging and all restarts included.
+    pub cap: Option<u64>,
+    /// Which iterates to pay a verdict for.
+    pub judge: Judge,
+    /// Whether an example leaves once a judged iterate fools.
+    pub stop_fooled: bool,
+    /// How often to begin; every restart draws its own noise.
+    pub restarts: u32,
+    /// Whether to record loss, gradient norm and distance at every step.
+    pub trace: bool,
+}
+
+impl Default for Driver {
+    /// The paper's setting: one run to the last step, the final iterate judged, no cap.
+    fn default() -> Self {
+        Self {
+            batch: 100,
+            cap: None,
+            judge: Judge::Final,
+            stop_fooled: false,
+            restarts: 1,
+            trace: false,
+        }
+    }
+}
+
+impl Driver {
+    /// Attacks all examples and judges what came of it.
+    ///
+    /// # Errors
+    ///
+    /// Settings, labels or images that make no sense; logits that are NaN or infinite, with the
+    /// example named; an attack that breaks its contract or hands in an infeasible image.
+    pub fn run(
+        &self,
+        classifier: &dyn Classifier,
+        attack: &dyn Attack,
+        examples: &Examples,
+        objective: &Objective,
+        draws: Draws,
+    ) -> Result<Outcome> {
+        self.check()?;
+        objective.check(examples, classifier.classes())?;
+        let (mut verdicts, mut images, mut final_images) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut steps, mut health, mut diagnostic_passes) =
+            (Vec::new(), GradientHealth::default(), 0);
+        for start in (0..examples.len()).step_by(self.batch) {
+            let rows: Vec<usize> = (start..examples.len().min(start + self.batch)).collect();
+            let part = examples.select(&rows)?;
+            let objective = objective.select(&rows)?;
+            let outcome = Batch::new(self, classifier, attack, part, objective, draws)?.run()?;
+            verdicts.extend(outcome.verdicts);
+            images.push(outcome.images);
+            final_images.push(outcome.final_images);
+            trace::merge(&mut steps, outcome.trace);
+            health += outcome.health;
+            diagnostic_passes += outcome.diagnostic_passes;
+        }
+        Ok(Outcome {
+            verdicts,
+            images: Tensor::cat(&images, 0)?,
+            final_images: Tensor::cat(&final_images, 0)?,
+            trace: steps,
+            health,
+            diagnostic_passes,
+        })
+    }
+
+    /// Refuses settings that make no sense.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidSetting`], which names the setting.
+    pub fn check(&self) -> Result<()> {
+        if self.batch == 0 {
+            return Err(Error::setting("batch", "0 examples a batch; take at least one"));
+        }
+        if self.restarts == 0 {
+            return Err(Error::setting("restarts", "0 restarts attack nothing; take at least one"));
+        }
+        if let Some(cap) = self.cap.filter(|&cap| cap < 2) {
+            return Err(Error::setting(
+                "cap",
+                format!("{cap} passes; judging natural and final image takes 2 by itself"),
+            ));
+        }
+        Ok(())
+    }
+}
