@@ -1,0 +1,131 @@
+//! One pass over weights, gradients and moments: every number is read once and written once.
+//!
+//! The work is split into chunks of a fixed length and no number meets another, so the result does
+//! not depend on how many threads share the chunks.
+
+use crate::{Error, Result};
+use candle_core::{Device, Storage, Tensor, WithDType};
+use rayon::prelude::*;
+
+/// Numbers per chunk: a few cache pages, enough to pay for a task.
+const CHUNK: usize = 16 * 1024;
+
+/// The numbers that weights come in.
+pub(super) trait Number: WithDType {
+    fn root(self) -> Self;
+    fn finite(self) -> bool;
+}
+
+impl Number for f32 {
+    fn root(self) -> Self {
+        self.sqrt()
+    }
+
+    fn finite(self) -> bool {
+        self.is_finite()
+    }
+}
+
+impl Number for f64 {
+    fn root(self) -> Self {
+        self.sqrt()
+    }
+
+    fn finite(self) -> bool {
+        self.is_finite()
+    }
+}
+
+/// What an optimiser remembers of one tensor. Momentum has no second moment.
+pub(super) struct Moments<T> {
+    pub(super) first: Vec<T>,
+    pub(super) second: Vec<T>,
+}
+
+/// One update with everything that is the same for all weights worked out, in `f64`.
+#[derive(Clone, Copy)]
+pub(super) enum Rule {
+    /// `m = beta1 m + (1 - beta1) g`, `v = beta2 v + (1 - beta2) g^2`,
+    /// `w -= rate m / (root_scale sqrt(v) + stabilizer)`; `rate` and `root_scale` hold the bias
+    /// corrections.
+    Adam { beta1: f64, beta2: f64, rate: f64, root_scale: f64, stabilizer: f64 },
+    /// `b = momentum b + g`, `w -= rate b`.
+    Momentum { momentum: f64, rate: f64 },
+}
+
+impl Rule {
+    /// The new weights of one tensor; the moments move.
+    pub(super) fn apply<T: Number>(
+        self,
+        weights: &[T],
+        gradients: &[T],
+        moments: &mut Moments<T>,
+    ) -> Vec<T> {
+        match self {
+            Self::Adam { beta1, beta2, rate, root_scale, stabilizer } => {
+                let number = T::from_f64;
+                let (beta1, rest1) = (number(beta1), number(1.0 - beta1));
+                let (beta2, rest2) = (number(beta2), number(1.0 - beta2));
+                let (rate, root_scale) = (number(rate), number(root_scale));
+                let stabilizer = number(stabilizer);
+                let mut updated = vec![T::zero(); weights.len()];
+                (updated.par_chunks_mut(CHUNK), weights.par_chunks(CHUNK))
+                    .into_par_iter()
+                    .zip(gradients.par_chunks(CHUNK))
+                    .zip(moments.first.par_chunks_mut(CHUNK))
+                    .zip(moments.second.par_chunks_mut(CHUNK))
+                    .for_each(|((((updated, weights), gradients), first), second)| {
+                        let numbers = updated.iter_mut().zip(weights).zip(gradients);
+                        for (((updated, &w), &g), (m, v)) in
+                            numbers.zip(first.iter_mut().zip(second))
+                        {
+                            *m = beta1 * *m + rest1 * g;
+                            *v = beta2 * *v + rest2 * g * g;
+                            *updated = w - rate * *m / (root_scale * v.root() + stabilizer);
+                        }
+                    });
+                updated
+            }
+            Self::Momentum { momentum, rate } => {
+                let (momentum, rate) = (T::from_f64(momentum), T::from_f64(rate));
+                let mut updated = vec![T::zero(); weights.len()];
+                (updated.par_chunks_mut(CHUNK), weights.par_chunks(CHUNK))
+                    .into_par_iter()
+                    .zip(gradients.par_chunks(CHUNK))
+                    .zip(moments.first.par_chunks_mut(CHUNK))
+                    .for_each(|(((updated, weights), gradients), first)| {
+                        let numbers = updated.iter_mut().zip(weights).zip(gradients);
+                        for (((updated, &w), &g), b) in numbers.zip(first) {
+                            *b = momentum * *b + g;
+                            *updated = w - rate * *b;
+                        }
+                    });
+                updated
+            }
+        }
+    }
+}
+
+/// Lets `read` look at a tensor's numbers in row-major order, in place where they already lie so in
+/// host memory.
+pub(super) fn with_numbers<T: WithDType, R>(
+    tensor: &Tensor,
+    read: impl FnOnce(&[T]) -> Result<R>,
+) -> Result<R> {
+    let tensor = tensor.to_device(&Device::Cpu)?.contiguous()?;
+    let (storage, layout) = tensor.storage_and_layout();
+    let (Storage::Cpu(numbers), Some((start, end))) = (&*storage, layout.contiguous_offsets())
+    else {
+        return Err(Error::Mismatch {
+            operation: "optimiser",
+            message: "a tensor could not be laid out in host memory".to_owned(),
+        });
+    };
+    read(&numbers.as_slice::<T>()?[start..end])
+}
+
+/// Whether every number is finite.
+pub(super) fn all_finite<T: Number>(numbers: &[T]) -> bool {
+    let whole = |chunk: &[T]| chunk.iter().fold(true, |so_far, number| so_far & number.finite());
+    numbers.par_chunks(CHUNK).map(whole).reduce(|| true, |left, right| left & right)
+}

@@ -1,0 +1,99 @@
+//! A training in plain data: what a plan file holds and what a checkpoint is compared with.
+
+use crate::{Defense, Error, LearningSchedule, Madry, Natural, OptimizerKind, Reduction, Result};
+use saddle_model::Initialization;
+use serde::{Deserialize, Serialize};
+
+/// Which defence trains, with its settings; `kind` names it in a plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum DefensePlan {
+    /// Training on the images as they are.
+    Natural(Natural),
+    /// Training on adversarial examples only.
+    Madry(Madry),
+}
+
+impl DefensePlan {
+    /// The defence, ready for its first step.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidPlan`] when its settings contradict each other or cannot run.
+    pub fn defense(&self) -> Result<Box<dyn Defense>> {
+        match self {
+            Self::Natural(natural) => Ok(Box::new(*natural)),
+            Self::Madry(madry) => {
+                madry.validate()?;
+                Ok(Box::new(*madry))
+            }
+        }
+    }
+}
+
+/// Everything that decides the outcome of a training, but for network, data and kernels.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingPlan {
+    /// What the network is trained on.
+    pub defense: DefensePlan,
+    /// Steps of the run.
+    pub iterations: u32,
+    /// Examples per step.
+    pub batch: usize,
+    /// Mean or sum of the losses of a batch.
+    #[serde(default)]
+    pub reduction: Reduction,
+    /// How gradients become new weights.
+    #[serde(default)]
+    pub optimizer: OptimizerKind,
+    /// Full learning rate.
+    pub learning_rate: f64,
+    /// How the learning rate falls over the run.
+    #[serde(default)]
+    pub learning_schedule: LearningSchedule,
+    /// How weights are drawn, unless the training starts from given ones.
+    pub initialization: Initialization,
+    /// Key of every draw: weights, order of examples, starts of the inner attack.
+    pub seed: u64,
+}
+
+impl TrainingPlan {
+    /// A plan by the recipe that serves MNIST: batches of 64, Adam at 0.001, falling to 3 % over
+    /// the last 40 % of the run.
+    pub fn new(defense: DefensePlan, iterations: u32, seed: u64) -> Self {
+        Self {
+            defense,
+            iterations,
+            batch: 64,
+            reduction: Reduction::Mean,
+            optimizer: OptimizerKind::default(),
+            learning_rate: 1e-3,
+            learning_schedule: LearningSchedule::default(),
+            initialization: Initialization::Default,
+            seed,
+        }
+    }
+
+    /// Refuses a plan that cannot be carried out.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidPlan`] naming the first field at fault.
+    pub fn validate(&self) -> Result<()> {
+        let invalid = |field, message: String| Err(Error::InvalidPlan { field, message });
+        if self.iterations == 0 {
+            return invalid("iterations", "must be at least 1".to_owned());
+        }
+        if self.batch == 0 {
+            return invalid("batch", "must be at least 1".to_owned());
+        }
+        let rate = self.learning_rate;
+        if !(rate > 0.0 && rate.is_finite()) {
+            return invalid("learning_rate", format!("{rate} must be finite and above 0"));
+        }
+        self.learning_schedule.validate()?;
+        self.optimizer.validate()?;
+        self.defense.defense().map(|_| ())
+    }
+}

@@ -1,0 +1,290 @@
+//! The trainer: order of examples, step after step, and checkpoints in between.
+//!
+//! # Invariants
+//!
+//! - Position is the number of steps done. Epoch and place in it, order, radius, learning rate and
+//!   draws follow, so a resumed training has nothing to get wrong: same plan, data and kernels give
+//!   the same bits, through any interruptions and on any number of threads.
+//! - Each epoch visits the examples in an order of its own and leaves out the last incomplete batch.
+//! - A step that fails changes nothing: the trainer stands where it stood before it.
+//!
+//! # What is deliberately absent
+//!
+//! No clock and no file: see [`TrainObserver`]. No evaluation: that is an attack's business.
+
+use crate::checkpoint::{Checkpoint, Identity};
+use crate::optimizer::first_not_finite;
+use crate::{
+    Defense, Ended, Error, Optimizer, Progress, Result, StepContext, StepReport, TrainObserver,
+    TrainingPlan,
+};
+use saddle_attacks::Examples;
+use saddle_model::{Architecture, Executor, Network, Weights, initialise};
+use saddle_ops::Draws;
+
+/// A training under way.
+pub struct Trainer {
+    plan: TrainingPlan,
+    identity: Identity,
+    examples: Examples,
+    network: Network,
+    defense: Box<dyn Defense>,
+    optimizer: Optimizer,
+    done: u32,
+    order: Option<Order>,
+}
+
+/// The order of the examples in one epoch.
+struct Order {
+    epoch: u32,
+    rows: Vec<u32>,
+}
+
+impl Trainer {
+    /// A training at its first step.
+    ///
+    /// Weights start from a copy of `initial`, or are drawn as the plan says. They take dtype and
+    /// device of the examples' images.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidPlan`] when plan, network and examples do not fit together; else what the
+    /// network reports.
+    pub fn new(
+        plan: TrainingPlan,
+        architecture: Architecture,
+        executor: Executor,
+        examples: Examples,
+        initial: Option<&Weights>,
+    ) -> Result<Self> {
+        check(&plan, &architecture, &examples)?;
+        let weights = match initial {
+            Some(weights) => weights.copy()?,
+            None => initialise(&architecture, plan.initialization, Draws::new(plan.seed))?,
+        };
+        let images = examples.images();
+        let weights = weights.to_dtype(images.dtype())?.to_device(images.device())?;
+        let optimizer = Optimizer::new(plan.optimizer, &weights)?;
+        let network = Network::new(architecture, weights, executor)?;
+        let identity =
+            Identity::new(&plan, network.architecture(), &examples, network.executor_name())?;
+        let defense = plan.defense.defense()?;
+        Ok(Self { plan, identity, examples, network, defense, optimizer, done: 0, order: None })
+    }
+
+    /// A training that goes on where a checkpoint was written, to the bit.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BadCheckpoint`] for bytes that are no whole checkpoint,
+    /// [`Error::ForeignCheckpoint`] for one of another plan, network, data set or executor.
+    pub fn resume(
+        bytes: &[u8],
+        plan: TrainingPlan,
+        architecture: Architecture,
+        executor: Executor,
+        examples: Examples,
+    ) -> Result<Self> {
+        let checkpoint = Checkpoint::from_bytes(bytes)?;
+        let bad = |message| Error::BadCheckpoint { message };
+        let entries = architecture.parameters().into_iter().map(|parameter| {
+            let own = checkpoint.weights.iter().find(|(name, _)| *name == parameter.name);
+            own.cloned().ok_or_else(|| bad(format!("weights `{}` are missing", parameter.name)))
+        });
+        let weights = Weights::new(entries.collect::<Result<_>>()?)?;
+        if let Some(name) = first_not_finite(&weights)? {
+            return Err(bad(format!("weights `{name}` hold NaN or infinity")));
+        }
+        let mut trainer = Self::new(plan, architecture, executor, examples, Some(&weights))?;
+        trainer.identity.check(&checkpoint.identity)?;
+        if checkpoint.step > trainer.plan.iterations {
+            let (step, iterations) = (checkpoint.step, trainer.plan.iterations);
+            return Err(bad(format!("it stands at step {step} of {iterations}")));
+        }
+        trainer.optimizer.restore(checkpoint.updates, &checkpoint.optimizer)?;
+        trainer.defense.restore(checkpoint.defense)?;
+        trainer.done = checkpoint.step;
+        Ok(trainer)
+    }
+
+    /// The network as trained so far.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// The weights as trained so far.
+    pub fn weights(&self) -> &Weights {
+        self.network.weights()
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &TrainingPlan {
+        &self.plan
+    }
+
+    /// Steps done.
+    pub fn done(&self) -> u32 {
+        self.done
+    }
+
+    /// Whether all steps are done.
+    pub fn is_done(&self) -> bool {
+        self.done >= self.plan.iterations
+    }
+
+    /// Batches of an epoch; an incomplete last batch is left out.
+    pub fn batches_per_epoch(&self) -> u32 {
+        u32::try_from(self.examples.len() / self.plan.batch).unwrap_or(u32::MAX)
+    }
+
+    /// Does one step.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Diverged`] when the loss or a gradient is not finite; else what the defence reports.
+    /// After an error the training stands where it stood before the step.
+    pub fn step(&mut self) -> Result<Progress> {
+        if self.is_done() {
+            return Err(Error::Mismatch {
+                operation: "training step",
+                message: format!("all {} steps are done", self.plan.iterations),
+            });
+        }
+        let step = self.done;
+        let iterations = self.plan.iterations;
+        let batch = self.batch(step)?;
+        let at = StepContext {
+            step,
+            iterations,
+            draws: Draws::new(self.plan.seed),
+            reduction: self.plan.reduction,
+        };
+        let learning_rate =
+            self.plan.learning_schedule.at(self.plan.learning_rate, step, iterations);
+        let report = self.defense.step(&self.network, &batch, &at)?;
+        check_finite(&report, step, learning_rate)?;
+        let weights =
+            self.optimizer.update(self.network.weights(), &report.gradients, learning_rate)?;
+        self.network.set_weights(weights)?;
+        self.done += 1;
+        let batches_per_epoch = self.batches_per_epoch();
+        Ok(Progress {
+            done: self.done,
+            iterations,
+            epoch: step / batches_per_epoch,
+            batch_in_epoch: step % batches_per_epoch,
+            batches_per_epoch,
+            learning_rate,
+            loss: report.loss,
+            correct: report.correct,
+            rows: report.rows,
+            passes: report.passes,
+            ball: report.ball,
+            health: report.health,
+        })
+    }
+
+    /// Steps until the run is done or the observer interrupts it; checkpoints when the observer
+    /// wants them, and on an interruption.
+    ///
+    /// # Errors
+    ///
+    /// As [`Trainer::step`], and [`Error::Observer`] when a checkpoint could not be kept.
+    pub fn run(&mut self, observer: &mut dyn TrainObserver) -> Result<Ended> {
+        while !self.is_done() {
+            if observer.interrupted() {
+                self.hand_over(observer)?;
+                return Ok(Ended::Interrupted);
+            }
+            let progress = self.step()?;
+            observer.step(&progress);
+            if observer.wants_checkpoint() {
+                self.hand_over(observer)?;
+            }
+        }
+        Ok(Ended::Finished)
+    }
+
+    /// The training as it stands, as safetensors bytes; equal trainings give equal bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Diverged`] when the weights are no longer finite: such a checkpoint would be of no
+    /// use and must not replace the last good one.
+    pub fn checkpoint(&self) -> Result<Vec<u8>> {
+        if let Some(name) = first_not_finite(self.weights())? {
+            return Err(Error::Diverged {
+                step: self.done,
+                what: format!("the weights `{name}` hold NaN or infinity"),
+                learning_rate: self.plan.learning_rate,
+            });
+        }
+        let own = |(name, tensor): (&str, &candle_core::Tensor)| (name.to_owned(), tensor.clone());
+        let checkpoint = Checkpoint {
+            identity: self.identity.clone(),
+            step: self.done,
+            updates: self.optimizer.updates(),
+            weights: self.weights().iter().map(own).collect(),
+            optimizer: self.optimizer.state()?,
+            defense: self.defense.state()?,
+        };
+        checkpoint.to_bytes()
+    }
+
+    fn hand_over(&self, observer: &mut dyn TrainObserver) -> Result<()> {
+        let bytes = self.checkpoint()?;
+        observer.checkpoint(&bytes).map_err(|source| Error::Observer { step: self.done, source })
+    }
+
+    /// The examples of one step.
+    fn batch(&mut self, step: u32) -> Result<Examples> {
+        let (epoch, place) = (step / self.batches_per_epoch(), step % self.batches_per_epoch());
+        let size = self.plan.batch;
+        let order = match self.order.take() {
+            Some(order) if order.epoch == epoch => order,
+            _ => {
+                let draws = Draws::new(self.plan.seed);
+                Order { epoch, rows: draws.permutation("order", epoch, self.examples.len()) }
+            }
+        };
+        let start = place as usize * size;
+        let rows: Vec<usize> =
+            order.rows[start..start + size].iter().map(|&row| row as usize).collect();
+        self.order = Some(order);
+        Ok(self.examples.select(&rows)?)
+    }
+}
+
+/// Refuses parts that do not fit together.
+fn check(plan: &TrainingPlan, architecture: &Architecture, examples: &Examples) -> Result<()> {
+    plan.validate()?;
+    let invalid = |field, message| Err(Error::InvalidPlan { field, message });
+    if plan.batch > examples.len() {
+        let (batch, count) = (plan.batch, examples.len());
+        return invalid("batch", format!("{batch} is more than the {count} training examples"));
+    }
+    let shape = &examples.images().dims()[1..];
+    if shape != architecture.input {
+        let input = architecture.input;
+        return invalid("examples", format!("images are {shape:?}, the network takes {input:?}"));
+    }
+    match examples.labels().iter().find(|&&label| label as usize >= architecture.classes) {
+        Some(label) => invalid(
+            "examples",
+            format!("label {label} is too large for {} classes", architecture.classes),
+        ),
+        None => Ok(()),
+    }
+}
+
+/// Stops a training whose loss or gradients are no longer numbers.
+fn check_finite(report: &StepReport, step: u32, learning_rate: f64) -> Result<()> {
+    let what = if !report.loss.is_finite() {
+        format!("the loss is {}", report.loss)
+    } else if let Some(name) = first_not_finite(&report.gradients)? {
+        format!("the gradient of `{name}` holds NaN or infinity")
+    } else {
+        return Ok(());
+    };
+    Err(Error::Diverged { step, what, learning_rate })
+}
