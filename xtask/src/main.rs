@@ -1,1 +1,45 @@
-fn main() {}
+//! `cargo xtask`: everything that drives cargo, compilers and other programs.
+//!
+//! xtask chooses features, paths and flags; the numbers come from the `saddle` command. It links none of our
+//! crates, so that it builds in seconds and works while they do not. One file per subcommand.
+//!
+//! Subcommands run cargo as a child. They honour `CARGO_TARGET_DIR`; the alias in `.cargo/config.toml` builds xtask
+//! itself in a target folder of its own, so that it never waits for the lock that it makes its children take.
+
+#![expect(clippy::print_stdout, reason = "a command line tool talks on standard output")]
+
+mod bench;
+mod check;
+mod peers;
+mod reproduce;
+mod wasm;
+mod web;
+mod workspace;
+
+use clap::Parser;
+use workspace::Workspace;
+
+/// Tasks of the Saddle workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Task {
+    /// Rebuild the paper's tables and this project's extensions on real digits.
+    Reproduce(reproduce::Reproduce),
+    /// Everything that must be green before a change goes in, tests excepted.
+    Check(check::Check),
+    /// Build the browser crate for wasm32.
+    Web(web::Web),
+    /// Run the benches, or a side-by-side run against PyTorch.
+    Bench(bench::Bench),
+}
+
+fn main() -> anyhow::Result<()> {
+    let task = Task::parse();
+    let workspace = Workspace::open()?;
+    match task {
+        Task::Reproduce(task) => task.run(&workspace),
+        Task::Check(task) => task.run(&workspace),
+        Task::Web(task) => task.run(&workspace),
+        Task::Bench(task) => task.run(&workspace),
+    }
+}

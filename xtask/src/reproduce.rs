@@ -1,0 +1,150 @@
+//! `cargo xtask reproduce`: build `saddle` in release mode and let it reproduce the paper.
+//!
+//! All numbers, and all resuming, are `saddle reproduce`'s: a run may be interrupted at any moment and finds its
+//! finished cells again under `--out`. What is decided here is the profile when none is given, and the features.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::workspace::Workspace;
+
+/// Flags of `cargo xtask reproduce`; all but `--profile` and `--device` are handed over unread.
+#[derive(Args)]
+pub(crate) struct Reproduce {
+    /// How much work to do [default: paper where nvcc and a device are found, else quick].
+    #[arg(long, value_enum)]
+    profile: Option<Profile>,
+    /// Restrict to one table or figure, for example `table1`; may be repeated.
+    #[arg(long, value_name = "TABLE-OR-FIGURE")]
+    only: Vec<String>,
+    /// A plan of your own in place of the profile's.
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
+    /// Folder with the data set's IDX files, raw or gzipped [default: fetched into the user's cache].
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// `cpu`, or `cuda:N`, which builds with the feature `cuda` [default: cpu, cuda:0 with profile paper].
+    #[arg(long, value_parser = device)]
+    device: Option<String>,
+    /// Seed of everything that is drawn.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Where cells, checkpoints and the report go [default: results/PROFILE].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Start over: forget what an earlier run left under `--out`.
+    #[arg(long)]
+    fresh: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Profile {
+    /// A short natural and a short Madry training: does everything work here?
+    Smoke,
+    /// Natural and the three Madry columns of Table 1 on 1,000 test digits.
+    Quick,
+    /// The full table with a CPU's patience.
+    Cpu,
+    /// The paper's own numbers of iterations and digits; meant for a GPU.
+    Paper,
+}
+
+impl Profile {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Smoke => "smoke",
+            Self::Quick => "quick",
+            Self::Cpu => "cpu",
+            Self::Paper => "paper",
+        }
+    }
+
+    /// What to expect, in words; bars where they were set, silence where nobody measured.
+    fn duration(self) -> &'static str {
+        match self {
+            Self::Smoke => "under five minutes on two cores, once compiled",
+            Self::Quick => "at most an hour on two cores, once compiled",
+            Self::Cpu => "many hours; it may be interrupted and goes on where it stopped",
+            Self::Paper => {
+                "hours on a GPU, days without; it may be interrupted and goes on where it stopped"
+            }
+        }
+    }
+}
+
+impl Reproduce {
+    pub(crate) fn run(&self, workspace: &Workspace) -> anyhow::Result<()> {
+        let (profile, why, found_device) = match self.profile {
+            Some(profile) => (profile, "asked for".to_owned(), false),
+            None => default_profile(workspace),
+        };
+        let device = match &self.device {
+            Some(device) => device.as_str(),
+            None if found_device => "cuda:0",
+            None => "cpu",
+        };
+        let name = profile.name();
+        let out = self.out.clone().unwrap_or_else(|| PathBuf::from("results").join(name));
+        match &self.plan {
+            Some(plan) => println!("plan       {} (in place of the profile's)", plan.display()),
+            None => println!("profile    {name} ({why})\nexpect     {}", profile.duration()),
+        }
+        println!("device     {device}\nresults    {}", workspace.root().join(&out).display());
+
+        let mut command = workspace.cargo(&["run", "--release", "--package", "saddle"]);
+        if device != "cpu" {
+            command = command.args(["--features", "cuda"]);
+        }
+        command = command.args(["--", "reproduce", "--profile", name, "--device", device]);
+        command = command.arg("--out").arg(&out);
+        for only in &self.only {
+            command = command.args(["--only", only]);
+        }
+        if let Some(plan) = &self.plan {
+            command = command.arg("--plan").arg(plan);
+        }
+        if let Some(data) = &self.data {
+            command = command.arg("--data").arg(data);
+        }
+        if let Some(seed) = self.seed {
+            command = command.args(["--seed", &seed.to_string()]);
+        }
+        if self.fresh {
+            command = command.arg("--fresh");
+        }
+        command.run()?;
+        Ok(())
+    }
+}
+
+/// `paper` where a CUDA compiler and a device answer, else `quick`; with the reason, and whether there is a device.
+fn default_profile(workspace: &Workspace) -> (Profile, String, bool) {
+    let answer = |program: &str, argument: &str| {
+        let command = workspace.shell.cmd(program).arg(argument).quiet().ignore_stderr();
+        command.read().ok().filter(|text| !text.trim().is_empty())
+    };
+    if answer("nvcc", "--version").is_none() {
+        return (Profile::Quick, "default: no nvcc on the path".to_owned(), false);
+    }
+    match answer("nvidia-smi", "-L") {
+        None => (
+            Profile::Quick,
+            "default: nvcc is here, but nvidia-smi lists no device".to_owned(),
+            false,
+        ),
+        Some(devices) => {
+            let first = devices.lines().next().unwrap_or_default().trim().to_owned();
+            (Profile::Paper, format!("default: nvcc and a device are here, {first}"), true)
+        }
+    }
+}
+
+/// Accepts `cpu` and `cuda:N`.
+fn device(text: &str) -> Result<String, String> {
+    let index = text.strip_prefix("cuda:").map(str::parse::<usize>);
+    match (text, index) {
+        ("cpu", _) | (_, Some(Ok(_))) => Ok(text.to_owned()),
+        _ => Err(format!("`{text}` is neither `cpu` nor `cuda:N`")),
+    }
+}

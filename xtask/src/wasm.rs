@@ -1,0 +1,94 @@
+//! Ways to compile for `wasm32-unknown-unknown`.
+//!
+//! A user's machine has the target from rustup. Where rustup cannot fetch it, Debian's `rustc-web`, `cargo-web` and
+//! `rust-web-src` compile the standard library from source; `RUSTC_BOOTSTRAP` unlocks that one flag of theirs. The
+//! instruction set (`+simd128`) is named in `.cargo/config.toml` and nowhere else: a `RUSTFLAGS` variable would
+//! replace it, so it is removed here.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use xshell::{Cmd, Shell};
+
+use crate::workspace::Workspace;
+
+const TARGET: &str = "wasm32-unknown-unknown";
+
+/// A compiler that knows wasm32, found on this machine.
+pub(crate) enum Toolchain {
+    /// The target is installed beside the compiler in use.
+    Installed,
+    /// A distribution's compiler, with the sources of the standard library and a linker from elsewhere.
+    FromSource { rustc: PathBuf, cargo: PathBuf, linker: Option<PathBuf> },
+}
+
+impl Toolchain {
+    /// The first way that can work here.
+    pub(crate) fn find(shell: &Shell) -> anyhow::Result<Self> {
+        let library = shell
+            .cmd("rustc")
+            .args(["--print", "target-libdir", "--target", TARGET])
+            .quiet()
+            .ignore_stderr()
+            .read();
+        if library.is_ok_and(|folder| Path::new(folder.trim()).is_dir()) {
+            return Ok(Self::Installed);
+        }
+        let (rustc, cargo) = (PathBuf::from("/usr/bin/rustc"), PathBuf::from("/usr/bin/cargo"));
+        let root = shell.cmd(&rustc).args(["--print", "sysroot"]).quiet().ignore_stderr().read();
+        let sources =
+            root.ok().map(|root| Path::new(root.trim()).join("lib/rustlib/src/rust/library"));
+        if cargo.is_file() && sources.is_some_and(|sources| sources.is_dir()) {
+            return Ok(Self::FromSource { rustc, cargo, linker: linker(shell) });
+        }
+        bail!(
+            "no compiler for {TARGET} here. Run `rustup target add {TARGET}`; where rustup cannot fetch it, on \
+             Debian: `apt-get install rustc-web cargo-web rust-web-src lld`"
+        )
+    }
+
+    /// How it was found, for people.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Self::Installed => format!("the installed target {TARGET}"),
+            Self::FromSource { rustc, .. } => {
+                format!("{} with a standard library from source", rustc.display())
+            }
+        }
+    }
+
+    /// `cargo SUBCOMMAND --package saddle-web` for wasm32, in a target folder of its own.
+    pub(crate) fn cargo<'a>(&self, workspace: &'a Workspace, subcommand: &str) -> Cmd<'a> {
+        let folder = workspace.target().join("wasm");
+        let arguments = [subcommand, "--package", "saddle-web", "--target", TARGET];
+        let command = match self {
+            Self::Installed => workspace.cargo(&arguments),
+            Self::FromSource { rustc, cargo, linker } => {
+                let mut command =
+                    workspace.shell.cmd(cargo).args(arguments).arg("-Zbuild-std=std,panic_abort");
+                command = command
+                    .env("RUSTC", rustc)
+                    .env("RUSTC_BOOTSTRAP", "1")
+                    .env_remove("RUSTUP_TOOLCHAIN");
+                if let Some(linker) = linker {
+                    command = command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
+                }
+                command
+            }
+        };
+        command
+            .env("CARGO_TARGET_DIR", folder)
+            .env_remove("RUSTFLAGS")
+            .env_remove("CARGO_ENCODED_RUSTFLAGS")
+    }
+}
+
+/// `rust-lld` of the rustup toolchain, else a `lld` of the system; only linking needs it, checking does not.
+fn linker(shell: &Shell) -> Option<PathBuf> {
+    let root =
+        shell.cmd("rustc").args(["--print", "sysroot"]).quiet().ignore_stderr().read().ok()?;
+    let own = Path::new(root.trim())
+        .join(format!("lib/rustlib/{}-unknown-linux-gnu/bin/rust-lld", std::env::consts::ARCH));
+    let system = ["/usr/bin/wasm-ld", "/usr/bin/wasm-ld-19"].map(PathBuf::from);
+    std::iter::once(own).chain(system).find(|path| path.is_file())
+}
