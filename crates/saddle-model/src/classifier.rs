@@ -1,0 +1,86 @@
+//! The first idea of the house: a network is a pair, forward and pullback.
+//!
+//! [`Classifier::forward`] gives logits and a [`Pullback`]; the pullback takes a cotangent of the logits (the gradient
+//! of some scalar with respect to them) back to the images, to the weights or to both. Every loss of the papers reads
+//! logits only, so losses live apart, in closed form ([`crate::Loss`]), and no caller ever sees a graph.
+//!
+//! # Invariants
+//!
+//! - Row `i` of the logits and of the input gradient depends on row `i` of the images and of the cotangent only.
+//!   Weight gradients are sums over rows, never means.
+//! - What comes out is detached: no gradient leaves this crate attached to a graph.
+//! - In [`Mode::Evaluation`] two calls on equal images give equal logits.
+
+use candle_core::Tensor;
+use saddle_ops::Draws;
+
+use crate::{Result, Weights};
+
+/// Whether the network is being judged or trained. Layers that draw (dropout) do so in training only.
+#[derive(Clone, Copy)]
+pub enum Mode {
+    /// Deterministic: what attacks and judges use.
+    Evaluation,
+    /// Layers that draw take their noise from `draws` at `step`.
+    Training {
+        /// Source of the noise.
+        draws: Draws,
+        /// Number of the training step.
+        step: u32,
+    },
+}
+
+/// Which gradients a pullback should return. What is not wanted is not computed where that saves work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Gradient with respect to the images.
+    pub input: bool,
+    /// Gradient with respect to every weight.
+    pub weights: bool,
+}
+
+impl Wanted {
+    /// The images' gradient only: what an attack needs.
+    pub const INPUT: Self = Self { input: true, weights: false };
+    /// The weights' gradient only: what a training step needs.
+    pub const WEIGHTS: Self = Self { input: false, weights: true };
+    /// Both.
+    pub const BOTH: Self = Self { input: true, weights: true };
+}
+
+/// What a pullback returns; a field is `Some` exactly when it was wanted.
+#[derive(Clone, Debug)]
+pub struct Gradients {
+    /// Same shape, dtype and device as the images.
+    pub input: Option<Tensor>,
+    /// Same names, order, shapes and dtype as the network's weights; summed over the rows.
+    pub weights: Option<Weights>,
+}
+
+/// Takes a cotangent of the logits, shape `(n, classes)`, back through one forward pass. Usable once.
+pub type Pullback<'a> = Box<dyn FnOnce(&Tensor, Wanted) -> Result<Gradients> + 'a>;
+
+/// A differentiable map from images to logits: all that an attack may know about a model.
+///
+/// Implement it to attack a model of your own: [`Classifier::forward`] is enough. Images are `(n, channels, rows,
+/// columns)` on the device and in the dtype that the implementation expects; logits are `(n, classes)`.
+pub trait Classifier: Send + Sync {
+    /// Number of classes: the width of the logits.
+    fn classes(&self) -> usize;
+
+    /// Logits of a batch and the pullback through this pass.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::Error::Shape`] when the images do not fit; [`crate::Error::Classifier`] is free for implementors.
+    fn forward<'a>(&'a self, images: &Tensor, mode: Mode) -> Result<(Tensor, Pullback<'a>)>;
+
+    /// Logits alone, in evaluation mode.
+    ///
+    /// # Errors
+    ///
+    /// As [`Classifier::forward`].
+    fn logits(&self, images: &Tensor) -> Result<Tensor> {
+        Ok(self.forward(images, Mode::Evaluation)?.0)
+    }
+}

@@ -1,0 +1,188 @@
+//! The engine: any list of layers on our CPU kernels, forward and back.
+//!
+//! The network is cut at its `Flatten`. Before it an image never meets another one, so each runs through all of
+//! convolutions, ReLUs and pools on one thread while its activations are in the cache ([`images`]); behind it the rows of the
+//! batch run through each linear layer together, because its weights are larger than any cache ([`rows`]).
+//!
+//! # Invariants
+//!
+//! - Row `i` of logits and input gradient has the same bits in any batch and on any number of threads: images meet
+//!   nobody, and a product's rows do not depend on their neighbours (`saddle_ops::matmul`).
+//! - Weight gradients of linear layers are summed in the order of the rows; those of convolutions in groups of
+//!   [`images::GROUP`] consecutive images, in order within a group and group after group.
+//! - No memory is asked of the system for activations once a batch of that size has run: tapes and scratch go back to
+//!   the engine when they are dropped ([`store`]).
+
+mod images;
+mod layout;
+mod rows;
+mod store;
+
+use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
+use saddle_ops::{Kernels, Real};
+
+use crate::{Architecture, Error, Gradients, Layer, Mode, Parameter, Result, Wanted, Weights};
+use images::ImagePart;
+use rows::RowPart;
+use store::Store;
+
+/// Weights packed for the CPU kernels.
+pub(crate) enum Engine {
+    F32(Runner<f32>),
+    F64(Runner<f64>),
+}
+
+/// What a forward pass left for its pullback.
+pub(crate) enum EngineTape {
+    F32(store::Lent<Tape<f32>>),
+    F64(store::Lent<Tape<f64>>),
+}
+
+impl Engine {
+    /// Packs checked weights of a valid architecture; `f32` or `f64`, on the CPU.
+    pub(crate) fn new(architecture: &Architecture, weights: &Weights, kernels: Kernels) -> Result<Self> {
+        Ok(match weights.dtype() {
+            DType::F64 => Self::F64(Runner::new(architecture, weights, kernels)?),
+            _ => Self::F32(Runner::new(architecture, weights, kernels)?),
+        })
+    }
+
+    /// Packs other weights of the same architecture and dtype into the same memory.
+    pub(crate) fn repack(&mut self, weights: &Weights) -> Result<()> {
+        match self {
+            Self::F32(runner) => runner.repack(weights),
+            Self::F64(runner) => runner.repack(weights),
+        }
+    }
+
+    /// Logits `(n, classes)` of images `(n, c, h, w)`. No layer of today draws, so `mode` changes nothing.
+    pub(crate) fn forward(&self, images: &Tensor, _mode: Mode) -> Result<(Tensor, EngineTape)> {
+        Ok(match self {
+            Self::F32(runner) => {
+                let (logits, tape) = runner.forward(images)?;
+                (logits, EngineTape::F32(tape))
+            }
+            Self::F64(runner) => {
+                let (logits, tape) = runner.forward(images)?;
+                (logits, EngineTape::F64(tape))
+            }
+        })
+    }
+
+    /// Takes a cotangent of the logits back.
+    pub(crate) fn pullback(
+        &self,
+        tape: EngineTape,
+        cotangent: &Tensor,
+        wanted: Wanted,
+    ) -> Result<Gradients> {
+        match (self, tape) {
+            (Self::F32(runner), EngineTape::F32(tape)) => runner.pullback(tape, cotangent, wanted),
+            (Self::F64(runner), EngineTape::F64(tape)) => runner.pullback(tape, cotangent, wanted),
+            _ => Err(Error::Classifier("a tape of another dtype".to_owned())),
+        }
+    }
+}
+
+/// The engine for one kind of numbers.
+pub(crate) struct Runner<T: Real> {
+    input: [usize; 3],
+    images: ImagePart<T>,
+    rows: RowPart<T>,
+    parameters: Vec<Parameter>,
+    tapes: Store<Tape<T>>,
+}
+
+/// Activations of one forward pass, of a batch of `count` images.
+#[derive(Default)]
+pub(crate) struct Tape<T> {
+    count: usize,
+    images: images::Tape<T>,
+    rows: rows::Tape<T>,
+}
+
+impl<T: Real> Runner<T> {
+    fn new(architecture: &Architecture, weights: &Weights, kernels: Kernels) -> Result<Self> {
+        let layers = &architecture.layers;
+        let flat = layers.iter().position(|layer| matches!(layer, Layer::Flatten | Layer::Linear { .. }));
+        let (before, behind) = layers.split_at(flat.unwrap_or(layers.len()));
+        let slices = slices::<T>(weights)?;
+        let split = before.iter().map(|layer| layer.parameters().len()).sum();
+        let (before_slices, behind_slices) = slices.split_at(split);
+        Ok(Self {
+            input: architecture.input,
+            images: ImagePart::new(architecture.input, before, before_slices, kernels)?,
+            rows: RowPart::new(behind, behind_slices, kernels)?,
+            parameters: architecture.parameters(),
+            tapes: Store::default(),
+        })
+    }
+
+    fn repack(&mut self, weights: &Weights) -> Result<()> {
+        let slices = slices::<T>(weights)?;
+        let (before, behind) = slices.split_at(self.images.parameters());
+        self.images.repack(before)?;
+        self.rows.repack(behind)
+    }
+
+    fn forward(&self, images: &Tensor) -> Result<(Tensor, store::Lent<Tape<T>>)> {
+        let pixels = with_slice::<T, _>(images, |pixels| Ok(pixels.to_vec()))?;
+        let count = images.dims()[0];
+        let mut tape = self.tapes.take(|tape| tape.count == count);
+        tape.count = count;
+        let Tape { images, rows, .. } = &mut *tape;
+        self.images.forward(&pixels, count, images, rows.features(count * self.images.features()))?;
+        let logits = self.rows.forward(rows)?;
+        let classes = logits.len() / count.max(1);
+        Ok((Tensor::from_slice(logits, (count, classes), &Device::Cpu)?, tape))
+    }
+
+    fn pullback(
+        &self,
+        tape: store::Lent<Tape<T>>,
+        cotangent: &Tensor,
+        wanted: Wanted,
+    ) -> Result<Gradients> {
+        let cotangent = with_slice::<T, _>(cotangent, |cotangent| Ok(cotangent.to_vec()))?;
+        let (cotangent, behind) = self.rows.pullback(&tape.rows, cotangent, wanted.weights)?;
+        let (input, before) = self.images.pullback(&tape.images, &cotangent, tape.count, wanted)?;
+        let [channels, height, width] = self.input;
+        let input = input.map(|input| {
+            Tensor::from_vec(input, (tape.count, channels, height, width), &Device::Cpu)
+        });
+        let weights = wanted.weights.then(|| {
+            let values = before.into_iter().chain(behind).zip(&self.parameters);
+            let entries = values.map(|(values, Parameter { name, shape })| {
+                Ok((name.clone(), Tensor::from_vec(values, shape.as_slice(), &Device::Cpu)?))
+            });
+            Weights::new(entries.collect::<Result<_>>()?)
+        });
+        Ok(Gradients { input: input.transpose()?, weights: weights.transpose()? })
+    }
+}
+
+/// The numbers of each tensor, in order.
+fn slices<T: Real>(weights: &Weights) -> Result<Vec<Vec<T>>> {
+    weights.iter().map(|(_, tensor)| with_slice(tensor, |values| Ok(values.to_vec()))).collect()
+}
+
+/// Reads a tensor's numbers where they lie.
+fn with_slice<T: Real, R>(tensor: &Tensor, read: impl FnOnce(&[T]) -> Result<R>) -> Result<R> {
+    let tensor = tensor.contiguous()?;
+    let (storage, layout) = tensor.storage_and_layout();
+    match (&*storage, layout.contiguous_offsets()) {
+        (Storage::Cpu(storage), Some((start, end))) => {
+            let values: &[T] = cpu_slice(storage)?;
+            read(&values[start..end])
+        }
+        _ => Err(Error::Shape {
+            operation: "engine",
+            expected: "contiguous tensors on the CPU".to_owned(),
+            found: format!("{:?} on {:?}", tensor.shape(), tensor.device().location()),
+        }),
+    }
+}
+
+fn cpu_slice<T: Real>(storage: &CpuStorage) -> Result<&[T]> {
+    Ok(storage.as_slice::<T>()?)
+}

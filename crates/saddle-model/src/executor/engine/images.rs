@@ -1,0 +1,351 @@
+//! The part of a network before its `Flatten`: convolutions, ReLUs and pools, one image at a time.
+//!
+//! An image's *record* holds the padded input of each convolution, and its *marks* the winner of each pool's window: all
+//! that the way back needs. Their borders are zeroed once; passes write the inside only.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+use saddle_ops::{
+    Buffer, Conv2d, ConvGradient, ConvShape, InputGradientScratch, Kernels, Pool, Real,
+    SparseCotangent,
+};
+
+use super::layout::{crop, to_places, to_planes};
+use super::store::Store;
+use crate::{Error, Layer, Result, Wanted};
+
+/// Images whose weight gradients are summed on one thread. Constant, so that the order of additions is.
+pub(super) const GROUP: usize = 8;
+
+/// Record parts begin at multiples of this many numbers: a cache line of `f32`.
+const LINE: usize = 16;
+
+/// The layers, packed, and where an image's activations lie.
+pub(super) struct ImagePart<T: Real> {
+    /// `[height, width, channels]` of an image.
+    input: [usize; 3],
+    steps: Vec<Step<T>>,
+    /// `[height, width, channels]` of what is flattened.
+    output: [usize; 3],
+    record: usize,
+    marks: usize,
+    scratch: Store<Scratch<T>>,
+}
+
+enum Step<T> {
+    /// From the record into scratch.
+    Convolve { conv: Conv2d<T>, input: Range<usize> },
+    /// From scratch into the record of the convolution that follows, else into scratch.
+    Pool { pool: Pool, marks: Range<usize>, next: Option<(Range<usize>, usize)> },
+}
+
+/// Records and marks of a batch.
+pub(super) struct Tape<T> {
+    record: Buffer<T>,
+    marks: Vec<u8>,
+}
+
+impl<T: Real> Default for Tape<T> {
+    fn default() -> Self {
+        Self { record: Buffer::zeros(0), marks: Vec::new() }
+    }
+}
+
+/// What one thread needs besides the tape.
+#[derive(Default)]
+struct Scratch<T: Real> {
+    plain: Vec<T>,
+    other: Vec<T>,
+    padded: Vec<T>,
+    sparse: SparseCotangent<T>,
+    dense: InputGradientScratch<T>,
+}
+
+impl<T: Real> ImagePart<T> {
+    pub(super) fn new(
+        [channels, height, width]: [usize; 3],
+        layers: &[Layer],
+        parameters: &[Vec<T>],
+        kernels: Kernels,
+    ) -> Result<Self> {
+        let input = [height, width, channels];
+        let mut part =
+            Self { input, steps: Vec::new(), output: input, record: 0, marks: 0, scratch: Store::default() };
+        let mut parameters = parameters.chunks_exact(2);
+        let mut layers = layers.iter().peekable();
+        while let Some(layer) = layers.next() {
+            match layer {
+                Layer::Conv2d { out_channels, kernel, stride, padding, .. } => {
+                    let [weight, bias] = parameters.next().unwrap_or_default() else {
+                        return Err(unexpected(layer));
+                    };
+                    let shape = ConvShape {
+                        size: [part.output[0], part.output[1]],
+                        in_channels: part.output[2],
+                        out_channels: *out_channels,
+                        kernel: *kernel,
+                        stride: *stride,
+                        padding: *padding,
+                    };
+                    part.push_convolution(Conv2d::new(kernels, shape, weight, bias)?)?;
+                }
+                // Maximum and ReLU may change places, so a pool takes the ReLU before it or behind it along.
+                Layer::Relu => {
+                    let window = match layers.peek() {
+                        Some(Layer::MaxPool2d { window }) => *window,
+                        _ => 1,
+                    };
+                    if window > 1 {
+                        layers.next();
+                    }
+                    part.push_pool(window, true)?;
+                }
+                Layer::MaxPool2d { window } => {
+                    let relu = layers.next_if(|next| matches!(next, Layer::Relu)).is_some();
+                    part.push_pool(*window, relu)?;
+                }
+                Layer::Flatten | Layer::Linear { .. } => return Err(unexpected(layer)),
+            }
+        }
+        Ok(part)
+    }
+
+    fn push_convolution(&mut self, conv: Conv2d<T>) -> Result<()> {
+        if matches!(self.steps.last(), Some(Step::Convolve { .. })) {
+            // A pool of window 1 only moves its input into the next record.
+            self.push_pool(1, false)?;
+        }
+        let input = self.record..self.record + conv.shape().padded_length();
+        self.record = input.end.next_multiple_of(LINE);
+        if let Some(Step::Pool { next, .. }) = self.steps.last_mut() {
+            *next = Some((input.clone(), conv.shape().padding));
+        }
+        self.output = conv.shape().output();
+        self.steps.push(Step::Convolve { conv, input });
+        Ok(())
+    }
+
+    fn push_pool(&mut self, window: usize, relu: bool) -> Result<()> {
+        let pool = Pool::new(self.output, window, relu)?;
+        self.output = pool.output();
+        let marks = self.marks..self.marks + self.output.iter().product::<usize>();
+        self.marks = marks.end;
+        self.steps.push(Step::Pool { pool, marks, next: None });
+        Ok(())
+    }
+
+    /// Packs other parameters.
+    pub(super) fn repack(&mut self, parameters: &[Vec<T>]) -> Result<()> {
+        let convolutions = self.steps.iter_mut().filter_map(|step| match step {
+            Step::Convolve { conv, .. } => Some(conv),
+            Step::Pool { .. } => None,
+        });
+        for (conv, parameters) in convolutions.zip(parameters.chunks_exact(2)) {
+            conv.pack(&parameters[0], &parameters[1])?;
+        }
+        Ok(())
+    }
+
+    /// Number of parameters, two for each convolution.
+    pub(super) fn parameters(&self) -> usize {
+        2 * self.convolutions().count()
+    }
+
+    /// Numbers that an image is flattened into.
+    pub(super) fn features(&self) -> usize {
+        self.output.iter().product()
+    }
+
+    fn convolutions(&self) -> impl Iterator<Item = &Conv2d<T>> {
+        self.steps.iter().filter_map(|step| match step {
+            Step::Convolve { conv, .. } => Some(conv),
+            Step::Pool { .. } => None,
+        })
+    }
+
+    fn pixels(&self) -> usize {
+        self.input.iter().product()
+    }
+
+    /// `count` images `(c, h, w)` to their features; both row after row.
+    pub(super) fn forward(
+        &self,
+        images: &[T],
+        count: usize,
+        tape: &mut Tape<T>,
+        features: &mut [T],
+    ) -> Result<()> {
+        if tape.record.len() != count * self.record || tape.marks.len() != count * self.marks {
+            *tape = Tape { record: Buffer::zeros(count * self.record), marks: vec![0; count * self.marks] };
+        }
+        let jobs = features
+            .par_chunks_mut(self.features())
+            .zip(parts(&mut tape.record, self.record, count))
+            .zip(parts(&mut tape.marks, self.marks, count))
+            .zip(images.par_chunks(self.pixels()));
+        jobs.try_for_each_init(
+            || self.scratch.take(|_| true),
+            |scratch, (((features, record), marks), image)| {
+                self.forward_image(image, record, marks, scratch, features)
+            },
+        )
+    }
+
+    fn forward_image(
+        &self,
+        image: &[T],
+        record: &mut [T],
+        marks: &mut [u8],
+        scratch: &mut Scratch<T>,
+        features: &mut [T],
+    ) -> Result<()> {
+        match self.steps.first() {
+            Some(Step::Convolve { conv, input }) => {
+                to_places(image, self.input, conv.shape().padding, &mut record[input.clone()]);
+            }
+            _ => {
+                scratch.plain.resize(self.pixels(), T::ZERO);
+                to_places(image, self.input, 0, &mut scratch.plain);
+            }
+        }
+        for step in &self.steps {
+            match step {
+                Step::Convolve { conv, input } => {
+                    scratch.plain.resize(conv.shape().output_length(), T::ZERO);
+                    conv.forward(&record[input.clone()], &mut scratch.plain)?;
+                }
+                Step::Pool { pool, marks: range, next } => {
+                    let marks = &mut marks[range.clone()];
+                    if let Some((input, border)) = next {
+                        pool.forward(&scratch.plain, &mut record[input.clone()], *border, marks)?;
+                    } else {
+                        scratch.other.resize(marks.len(), T::ZERO);
+                        pool.forward(&scratch.plain, &mut scratch.other, 0, marks)?;
+                        std::mem::swap(&mut scratch.plain, &mut scratch.other);
+                    }
+                }
+            }
+        }
+        to_planes(&scratch.plain, self.output[2], features);
+        Ok(())
+    }
+
+    /// Cotangents of the images, if wanted, and of the parameters, if wanted, given that of the features.
+    pub(super) fn pullback(
+        &self,
+        tape: &Tape<T>,
+        cotangent: &[T],
+        count: usize,
+        wanted: Wanted,
+    ) -> Result<(Option<Vec<T>>, Vec<Vec<T>>)> {
+        let mut input = vec![T::ZERO; count * self.pixels()];
+        let group = if wanted.weights { GROUP } else { 1 };
+        let jobs = input.par_chunks_mut(group * self.pixels()).enumerate();
+        let sums = jobs.map_init(
+            || self.scratch.take(|_| true),
+            |scratch, (index, input)| {
+                let mut sums: Vec<_> = match wanted.weights {
+                    true => self.convolutions().map(ConvGradient::zeros).collect(),
+                    false => Vec::new(),
+                };
+                for (i, input) in input.chunks_exact_mut(self.pixels()).enumerate() {
+                    let image = index * group + i;
+                    let cotangent = &cotangent[image * self.features()..][..self.features()];
+                    to_dense_places(cotangent, self.output, &mut scratch.plain);
+                    let record = &tape.record[image * self.record..][..self.record];
+                    let marks = &tape.marks[image * self.marks..][..self.marks];
+                    self.pullback_image(record, marks, scratch, &mut sums, wanted.input)?;
+                    if wanted.input {
+                        to_planes(&scratch.plain, self.input[2], input);
+                    }
+                }
+                Ok(sums)
+            },
+        );
+        let sums = sums.collect::<Result<Vec<_>>>()?;
+        let mut parameters = Vec::new();
+        if let Some((total, others)) = wanted.weights.then_some(sums).and_then(split_first) {
+            for (index, (mut total, conv)) in total.into_iter().zip(self.convolutions()).enumerate() {
+                for sums in &others {
+                    total.add(&sums[index]);
+                }
+                let (weight, bias) = total.to_parameters(conv)?;
+                parameters.extend([weight, bias]);
+            }
+        }
+        Ok((wanted.input.then_some(input), parameters))
+    }
+
+    /// From the features' cotangent in `scratch.plain` to the image's, adding to `sums`, one for each convolution, unless it
+    /// is empty.
+    fn pullback_image(
+        &self,
+        record: &[T],
+        marks: &[u8],
+        scratch: &mut Scratch<T>,
+        sums: &mut [ConvGradient<T>],
+        wants_input: bool,
+    ) -> Result<()> {
+        let mut convolution = self.convolutions().count();
+        let mut is_sparse = false;
+        for (index, step) in self.steps.iter().enumerate().rev() {
+            let Scratch { plain, padded, sparse, dense, .. } = scratch;
+            match step {
+                Step::Pool { pool, marks: range, .. } => {
+                    if is_sparse {
+                        sparse.to_dense(plain);
+                    }
+                    sparse.fill_pooled(pool, plain, &marks[range.clone()])?;
+                    is_sparse = true;
+                }
+                Step::Convolve { conv, input } => {
+                    let shape = conv.shape();
+                    if !is_sparse {
+                        sparse.fill_dense(shape.output(), plain)?;
+                    }
+                    convolution -= 1;
+                    if let Some(sum) = sums.get_mut(convolution) {
+                        sum.add_image(conv, &record[input.clone()], sparse)?;
+                    }
+                    if index > 0 || wants_input {
+                        padded.resize(shape.padded_length(), T::ZERO);
+                        conv.input_gradient(sparse, padded, dense)?;
+                        crop(padded, shape.input(), shape.padding, plain);
+                    }
+                    is_sparse = false;
+                }
+            }
+        }
+        if is_sparse {
+            scratch.sparse.to_dense(&mut scratch.plain);
+        }
+        Ok(())
+    }
+}
+
+fn to_dense_places<T: Real>(features: &[T], shape: [usize; 3], plain: &mut Vec<T>) {
+    plain.resize(features.len(), T::ZERO);
+    to_places(features, shape, 0, plain);
+}
+
+/// `count` parts of equal length, which may be 0.
+fn parts<V: Send>(values: &mut [V], length: usize, count: usize) -> Vec<&mut [V]> {
+    let mut rest = values;
+    let mut parts = Vec::with_capacity(count);
+    for _ in 0..count {
+        let (part, behind) = std::mem::take(&mut rest).split_at_mut(length);
+        parts.push(part);
+        rest = behind;
+    }
+    parts
+}
+
+fn split_first<V>(values: Vec<V>) -> Option<(V, Vec<V>)> {
+    let mut values = values.into_iter();
+    Some((values.next()?, values.collect()))
+}
+
+fn unexpected(layer: &Layer) -> Error {
+    Error::Classifier(format!("{layer:?} does not belong here; check the architecture first"))
+}

@@ -1,0 +1,112 @@
+//! The two machines that run any list of layers: candle (the reference, any device) and the engine (our CPU kernels).
+//!
+//! An executor prepares weights once (packs them, makes them leaves of a graph) and then runs forward passes and
+//! pullbacks. Both follow the same definitions at ties: a pool's gradient goes to the first maximum of its window, the
+//! slope of ReLU at 0 is 0.
+
+mod candle;
+mod engine;
+
+use candle_core::{DType, Tensor};
+use saddle_ops::Kernels;
+
+use crate::{Architecture, Error, Gradients, Mode, Result, Wanted, Weights};
+use candle::{Candle, CandleTape};
+use engine::{Engine, EngineTape};
+
+/// What runs a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Executor {
+    /// Our kernels on the CPU, along the given path of instructions.
+    Engine(Kernels),
+    /// candle's layers and autograd, on the device where the weights live.
+    Candle,
+}
+
+impl Executor {
+    /// `candle`, or `engine` with the name of its kernels: `engine-avx2`.
+    pub fn name(self) -> String {
+        match self {
+            Self::Engine(kernels) => format!("engine-{}", kernels.name()),
+            Self::Candle => "candle".to_owned(),
+        }
+    }
+}
+
+/// Weights made ready for one executor.
+pub(crate) enum Prepared {
+    Candle(Candle),
+    Engine(Engine),
+}
+
+/// What one forward pass left behind for its pullback.
+pub(crate) enum Tape {
+    Candle(CandleTape),
+    Engine(EngineTape),
+}
+
+/// Packs checked weights of a valid architecture for an executor.
+pub(crate) fn prepare(
+    architecture: &Architecture,
+    weights: &Weights,
+    executor: Executor,
+) -> Result<Prepared> {
+    if !matches!(weights.dtype(), DType::F32 | DType::F64) {
+        return Err(Error::WeightsMismatch {
+            architecture: architecture.name.clone(),
+            message: format!(
+                "they are {:?}; networks run in F32 or F64, convert them with `to_dtype`",
+                weights.dtype()
+            ),
+        });
+    }
+    match executor {
+        Executor::Candle => Ok(Prepared::Candle(Candle::new(architecture, weights)?)),
+        Executor::Engine(kernels) if weights.device().is_cpu() => {
+            Ok(Prepared::Engine(Engine::new(architecture, weights, kernels)?))
+        }
+        Executor::Engine(_) => Err(Error::WeightsMismatch {
+            architecture: architecture.name.clone(),
+            message: format!(
+                "they are on {:?}; the engine runs on the CPU, other devices take the candle executor",
+                weights.device().location()
+            ),
+        }),
+    }
+}
+
+impl Prepared {
+    pub(crate) fn forward(&self, images: &Tensor, mode: Mode) -> Result<(Tensor, Tape)> {
+        match self {
+            Self::Candle(candle) => {
+                let (logits, tape) = candle.forward(images, mode)?;
+                Ok((logits, Tape::Candle(tape)))
+            }
+            Self::Engine(engine) => {
+                let (logits, tape) = engine.forward(images, mode)?;
+                Ok((logits, Tape::Engine(tape)))
+            }
+        }
+    }
+
+    pub(crate) fn logits(&self, images: &Tensor) -> Result<Tensor> {
+        match self {
+            Self::Candle(candle) => candle.logits(images),
+            Self::Engine(engine) => Ok(engine.forward(images, Mode::Evaluation)?.0),
+        }
+    }
+
+    pub(crate) fn pullback(
+        &self,
+        tape: Tape,
+        cotangent: &Tensor,
+        wanted: Wanted,
+    ) -> Result<Gradients> {
+        match (self, tape) {
+            (Self::Candle(candle), Tape::Candle(tape)) => candle.pullback(tape, cotangent, wanted),
+            (Self::Engine(engine), Tape::Engine(tape)) => engine.pullback(tape, cotangent, wanted),
+            // A tape is made by `self.forward` and consumed by the closure that borrows the same `self`.
+            _ => Err(Error::Classifier("a tape of the other executor".to_owned())),
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! Per-example losses on logits, in closed form. An attack ascends a loss.
+//!
+//! A loss returns one value per row and the gradient of the *sum* of the values with respect to the logits, which a
+//! [`crate::Pullback`] takes on to the images. No graph is needed, and row `i` depends on row `i` alone.
+//!
+//! | loss          | untargeted, label y                           | targeted, target t                                  |
+//! |---------------|-----------------------------------------------|-----------------------------------------------------|
+//! | cross-entropy | -log p_y                                      | log p_t                                             |
+//! | margin        | max_{j != y} z_j - z_y                        | z_t - max_{j != t} z_j                              |
+//! | DLR           | (max_{j != y} z_j - z_y) / (z_(1) - z_(3))    | (z_t - z_y) / (z_(1) - (z_(3) + z_(4)) / 2)         |
+//! | KL            | sum_j p_j (log p_j - log q_j), p the reference, q the logits' softmax |                             |
+//!
+//! z are the logits, p their softmax, z_(1) >= z_(2) >= ... the sorted logits.
+//!
+//! # Conventions
+//!
+//! - Everything is computed in `f64`, whatever the dtype of the logits; the cotangent returns to that dtype.
+//! - `rows[i]` is the index, among the examples that the loss was made for, of the example to which row `i` belongs. So
+//!   one loss serves any selection of the examples, also with repetitions.
+//! - Ties: where a maximum or a sort is tied the lowest class index wins and takes the whole gradient.
+//! - Saturation: sums of exponentials are taken relative to the largest logit, and `1 - p_y` as the sum of the other
+//!   probabilities, so a cotangent is exact to rounding however sure the network is. It may still be too small for `f32`:
+//!   that is the vanishing gradient that margin and DLR avoid, and it is not hidden here.
+//! - A row with a logit that is NaN or infinite has the value NaN and a cotangent of NaN: whoever ascends sees and counts
+//!   it. Other rows are not touched.
+//!
+//! # Sources
+//!
+//! Margin: Carlini and Wagner (2017), with the clamp of the MNIST challenge as an option. DLR: Croce and Hein (ICML
+//! 2020), Eq. 6 and 7. KL as TRADES uses it: Zhang et al. (ICML 2019).
+
+mod closed;
+
+use std::fmt;
+use std::str::FromStr;
+
+use candle_core::{DType, Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// What an attack wants: any wrong class, or one class for each example.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Aim {
+    /// Any class but the label.
+    Untargeted,
+    /// One target class for each example. A target that equals the label asks for what already is.
+    Targeted(Vec<u32>),
+}
+
+/// Name of a loss on labels, as plans and the command line write it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LossKind {
+    /// `cross_entropy`
+    CrossEntropy,
+    /// `margin`
+    Margin,
+    /// `dlr`
+    Dlr,
+}
+
+impl fmt::Display for LossKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::CrossEntropy => "cross_entropy",
+            Self::Margin => "margin",
+            Self::Dlr => "dlr",
+        })
+    }
+}
+
+impl FromStr for LossKind {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        match name {
+            "cross_entropy" => Ok(Self::CrossEntropy),
+            "margin" => Ok(Self::Margin),
+            "dlr" => Ok(Self::Dlr),
+            _ => Err(Error::UnknownName {
+                what: "loss",
+                name: name.to_owned(),
+                known: "cross_entropy, margin, dlr",
+            }),
+        }
+    }
+}
+
+/// A loss bound to its examples: their labels, targets or reference logits.
+#[derive(Clone, Debug)]
+pub struct Loss {
+    form: Form,
+}
+
+#[derive(Clone, Debug)]
+enum Form {
+    Labelled { kind: LossKind, labels: Vec<u32>, targets: Option<Vec<u32>>, confidence: f64 },
+    Kl { reference: Vec<f64>, classes: usize },
+}
+
+/// Values of a loss and what to pull back.
+#[derive(Clone, Debug)]
+pub struct Evaluated {
+    /// One value per row.
+    pub values: Vec<f64>,
+    /// Gradient of the sum of the values; shape, dtype and device of the logits.
+    pub cotangent: Tensor,
+}
+
+impl Loss {
+    /// A loss on labels, one for each example; with targets it is the targeted form.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Loss`] when there are no labels or not as many targets as labels. That classes exist is checked when the
+    /// width of the logits is known.
+    pub fn new(kind: LossKind, labels: Vec<u32>, aim: &Aim) -> Result<Self> {
+        if labels.is_empty() {
+            return refused("no labels; a loss needs one for each example".to_owned());
+        }
+        let targets = match aim {
+            Aim::Untargeted => None,
+            Aim::Targeted(targets) if targets.len() == labels.len() => Some(targets.clone()),
+            Aim::Targeted(targets) => {
+                let (targets, labels) = (targets.len(), labels.len());
+                return refused(format!("{targets} targets for {labels} labels; pass one for each example"));
+            }
+        };
+        Ok(Self { form: Form::Labelled { kind, labels, targets, confidence: f64::INFINITY } })
+    }
+
+    /// `KL(softmax(reference) || softmax(logits))`; `reference` is `(n, classes)`, row `k` for example `k`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`] when the reference is not a non-empty matrix.
+    pub fn kl(reference: &Tensor) -> Result<Self> {
+        let (reference, classes) = rows_of(reference, "Kullback-Leibler reference")?;
+        Ok(Self { form: Form::Kl { reference, classes } })
+    }
+
+    /// A margin loss that stops rising once the margin exceeds `confidence`, as the MNIST challenge's does at 50.
+    ///
+    /// The value is `min(margin, confidence)`; beyond it the cotangent is zero. Other losses are returned unchanged.
+    pub fn with_confidence(mut self, margin: f64) -> Self {
+        if let Form::Labelled { confidence, .. } = &mut self.form {
+            *confidence = margin;
+        }
+        self
+    }
+
+    /// Number of examples that the loss was made for.
+    pub fn examples(&self) -> usize {
+        match &self.form {
+            Form::Labelled { labels, .. } => labels.len(),
+            Form::Kl { reference, classes } => reference.len() / classes,
+        }
+    }
+
+    /// Values and cotangent at these logits.
+    ///
+    /// # Shapes
+    ///
+    /// | name        | shape          | meaning                                         |
+    /// |-------------|----------------|-------------------------------------------------|
+    /// | `logits`    | `(n, classes)` | any float dtype, any device                     |
+    /// | `rows`      | `n`            | example of each row, below [`Loss::examples`]   |
+    /// | `values`    | `n`            | `f64`                                           |
+    /// | `cotangent` | `(n, classes)` | as the logits                                   |
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`] when logits and rows disagree; [`Error::Loss`] for a row, label or target that does not exist and
+    /// for too few classes (DLR needs 3, targeted 4).
+    pub fn evaluate(&self, logits: &Tensor, rows: &[usize]) -> Result<Evaluated> {
+        self.by_row(logits, rows, |form, example, logits, cotangent| match form {
+            Form::Labelled { kind, labels, targets, confidence } => {
+                let label = labels[example] as usize;
+                let target = targets.as_ref().map(|targets| targets[example] as usize);
+                match kind {
+                    LossKind::CrossEntropy => closed::cross_entropy(logits, label, target, cotangent),
+                    LossKind::Margin => closed::margin(logits, label, target, *confidence, cotangent),
+                    LossKind::Dlr => closed::dlr(logits, label, target, cotangent),
+                }
+            }
+            Form::Kl { reference, classes } => {
+                closed::kl(logits, &reference[example * classes..][..*classes], cotangent)
+            }
+        })
+    }
+
+    /// As [`Loss::evaluate`] for a KL loss, with the cotangent of the *reference* logits: the other branch of TRADES.
+    ///
+    /// Row `i` belongs to the reference logits of example `rows[i]`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Loss::evaluate`], and [`Error::Loss`] when this is not a KL loss.
+    pub fn evaluate_reference(&self, logits: &Tensor, rows: &[usize]) -> Result<Evaluated> {
+        if !matches!(self.form, Form::Kl { .. }) {
+            return refused("only a Kullback-Leibler loss has a reference branch".to_owned());
+        }
+        self.by_row(logits, rows, |form, example, logits, cotangent| match form {
+            Form::Kl { reference, classes } => {
+                closed::kl_reference(logits, &reference[example * classes..][..*classes], cotangent)
+            }
+            Form::Labelled { .. } => f64::NAN,
+        })
+    }
+
+    fn by_row(
+        &self,
+        logits: &Tensor,
+        rows: &[usize],
+        row_loss: impl Fn(&Form, usize, &[f64], &mut [f64]) -> f64,
+    ) -> Result<Evaluated> {
+        let (flat, classes) = rows_of(logits, "loss")?;
+        if flat.len() / classes != rows.len() {
+            return Err(Error::Shape {
+                operation: "loss",
+                expected: format!("logits of {} rows, one for each entry of `rows`", rows.len()),
+                found: format!("{:?}", logits.dims()),
+            });
+        }
+        self.check(classes, rows)?;
+        let mut cotangent = vec![0.0; flat.len()];
+        let mut values = Vec::with_capacity(rows.len());
+        let by_row = flat.chunks_exact(classes).zip(cotangent.chunks_exact_mut(classes));
+        for (&example, (logits, cotangent)) in rows.iter().zip(by_row) {
+            let value = if logits.iter().all(|logit| logit.is_finite()) {
+                row_loss(&self.form, example, logits, cotangent)
+            } else {
+                cotangent.fill(f64::NAN);
+                f64::NAN
+            };
+            values.push(value);
+        }
+        let cotangent = Tensor::from_vec(cotangent, logits.dims(), &Device::Cpu)?;
+        let cotangent = cotangent.to_dtype(logits.dtype())?.to_device(logits.device())?;
+        Ok(Evaluated { values, cotangent })
+    }
+
+    fn check(&self, classes: usize, rows: &[usize]) -> Result<()> {
+        let examples = self.examples();
+        if let Some(row) = rows.iter().find(|&&row| row >= examples) {
+            return refused(format!("row {row} of a loss on {examples} examples"));
+        }
+        match &self.form {
+            Form::Kl { classes: own, .. } if *own != classes => {
+                refused(format!("logits of {classes} classes against a reference of {own}"))
+            }
+            Form::Kl { .. } => Ok(()),
+            Form::Labelled { kind, labels, targets, .. } => {
+                let needed = match (kind, targets) {
+                    (LossKind::Dlr, None) => 3,
+                    (LossKind::Dlr, Some(_)) => 4,
+                    _ => 2,
+                };
+                if classes < needed {
+                    return refused(format!("{kind} needs at least {needed} classes, found {classes}"));
+                }
+                for &row in rows {
+                    let target = targets.as_ref().map(|targets| targets[row]);
+                    for (what, class) in [("label", Some(labels[row])), ("target", target)] {
+                        if let Some(class) = class.filter(|&class| class as usize >= classes) {
+                            return refused(format!("{what} {class} of example {row}: there are {classes} classes"));
+                        }
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The class of the largest logit of each row; the lowest index wins a tie.
+///
+/// # Errors
+///
+/// [`Error::Shape`] when the logits are not a non-empty matrix, [`Error::NonFinite`] when one is NaN.
+pub fn predictions(logits: &Tensor) -> Result<Vec<u32>> {
+    let (flat, classes) = rows_of(logits, "predictions")?;
+    if let Some(index) = flat.iter().position(|logit| logit.is_nan()) {
+        return Err(Error::NonFinite { operation: "predictions", tensor: "logits".to_owned(), index });
+    }
+    Ok(flat.chunks_exact(classes).map(|row| closed::first_largest(row, None) as u32).collect())
+}
+
+/// The entries of a non-empty matrix as `f64` in row-major order, and its width.
+fn rows_of(matrix: &Tensor, operation: &'static str) -> Result<(Vec<f64>, usize)> {
+    match matrix.dims() {
+        &[rows, classes] if rows > 0 && classes > 0 => {
+            let flat = matrix.detach().to_device(&Device::Cpu)?.to_dtype(DType::F64)?;
+            Ok((flat.flatten_all()?.to_vec1()?, classes))
+        }
+        dims => Err(Error::Shape {
+            operation,
+            expected: "a matrix (n, classes) with at least one row".to_owned(),
+            found: format!("{dims:?}"),
+        }),
+    }
+}
+
+fn refused<T>(message: String) -> Result<T> {
+    Err(Error::Loss { message })
+}

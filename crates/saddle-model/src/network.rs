@@ -1,0 +1,130 @@
+//! A network: an architecture, its weights and the executor that runs them.
+
+use candle_core::{DType, Tensor};
+
+use crate::executor::{Prepared, Tape};
+use crate::{Architecture, Classifier, Error, Executor, Gradients, Mode, Pullback, Result, Wanted};
+use crate::{Weights, executor};
+
+/// An [`Architecture`] with [`Weights`], ready to run on an [`Executor`].
+///
+/// Images are `(n, channels, rows, columns)` in the dtype and on the device of the weights, `f32` or `f64`. Callers
+/// cannot tell which executor runs but by its name and its speed.
+pub struct Network {
+    architecture: Architecture,
+    weights: Weights,
+    executor: Executor,
+    prepared: Prepared,
+}
+
+impl Network {
+    /// A network of these parts.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidArchitecture`] and [`Error::WeightsMismatch`] when the parts do not fit, and whatever the executor
+    /// refuses: weights in a dtype other than `f32` and `f64`, the engine on weights that are not on the CPU.
+    pub fn new(architecture: Architecture, weights: Weights, executor: Executor) -> Result<Self> {
+        architecture.validate()?;
+        weights.check(&architecture)?;
+        let prepared = executor::prepare(&architecture, &weights, executor)?;
+        Ok(Self { architecture, weights, executor, prepared })
+    }
+
+    /// What the network computes.
+    pub fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    /// The weights, in architecture order.
+    pub fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
+    /// Replaces the weights; the executor repacks them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Network::new`]; on an error the old weights stay.
+    pub fn set_weights(&mut self, weights: Weights) -> Result<()> {
+        weights.check(&self.architecture)?;
+        self.prepared = executor::prepare(&self.architecture, &weights, self.executor)?;
+        self.weights = weights;
+        Ok(())
+    }
+
+    /// Dtype of weights, images and logits.
+    pub fn dtype(&self) -> DType {
+        self.weights.dtype()
+    }
+
+    /// The executor that runs this network.
+    pub fn executor(&self) -> Executor {
+        self.executor
+    }
+
+    /// `candle`, or `engine` with the name of its kernels: `engine-avx2`.
+    pub fn executor_name(&self) -> String {
+        self.executor.name()
+    }
+
+    fn check_images(&self, images: &Tensor) -> Result<()> {
+        let fits = images.rank() == 4 && images.dims()[1..] == self.architecture.input;
+        let weights = &self.weights;
+        let at_home = images.dtype() == weights.dtype() && images.device().same_device(weights.device());
+        if fits && at_home && images.dims()[0] > 0 {
+            return Ok(());
+        }
+        let [channels, rows, columns] = self.architecture.input;
+        Err(Error::Shape {
+            operation: "network forward",
+            expected: format!(
+                "images (n, {channels}, {rows}, {columns}) with n >= 1, {:?} on {:?} as the weights are",
+                weights.dtype(),
+                weights.device().location()
+            ),
+            found: format!(
+                "{:?}, {:?} on {:?}",
+                images.dims(),
+                images.dtype(),
+                images.device().location()
+            ),
+        })
+    }
+}
+
+impl Classifier for Network {
+    fn classes(&self) -> usize {
+        self.architecture.classes
+    }
+
+    fn forward<'a>(&'a self, images: &Tensor, mode: Mode) -> Result<(Tensor, Pullback<'a>)> {
+        self.check_images(images)?;
+        let (logits, tape) = self.prepared.forward(&images.detach(), mode)?;
+        let shape = logits.dims().to_vec();
+        let pullback = move |cotangent: &Tensor, wanted: Wanted| -> Result<Gradients> {
+            if cotangent.dims() != shape || cotangent.dtype() != self.dtype() {
+                return Err(Error::Shape {
+                    operation: "network pullback",
+                    expected: format!("a cotangent of the logits, {shape:?} {:?}", self.dtype()),
+                    found: format!("{:?} {:?}", cotangent.dims(), cotangent.dtype()),
+                });
+            }
+            self.prepared.pullback(tape, &cotangent.detach(), wanted)
+        };
+        Ok((logits, Box::new(pullback)))
+    }
+
+    fn logits(&self, images: &Tensor) -> Result<Tensor> {
+        self.check_images(images)?;
+        self.prepared.logits(&images.detach())
+    }
+}
+
+#[expect(dead_code, reason = "states at compile time that networks and tapes can be sent to threads")]
+fn assert_send_and_sync() {
+    fn both<T: Send + Sync>() {}
+    fn send<T: Send>() {}
+    both::<Network>();
+    send::<Tape>();
+}
