@@ -66,6 +66,51 @@ pub enum Error {
         /// The name that was asked for.
         name: String,
     },
+    /// Two tensors that must agree in number format do not.
+    #[error("{operation}: number formats differ, {left} against {right}; convert one of them")]
+    DtypeMismatch {
+        /// The operation that was asked for.
+        operation: &'static str,
+        /// Format of the first argument.
+        left: &'static str,
+        /// Format of the second argument.
+        right: &'static str,
+    },
+    /// A number format that this crate does not compute in.
+    #[error("{operation}: number format {dtype} is not supported; pass f32 or f64")]
+    UnsupportedDtype {
+        /// The operation that was asked for.
+        operation: &'static str,
+        /// The refused format.
+        dtype: &'static str,
+    },
+    /// A norm that nobody wrote.
+    #[error("unknown norm `{name}`; known: l1, l2, linf")]
+    UnknownNorm {
+        /// The name that was asked for.
+        name: String,
+    },
+    /// A standard deviation that is negative, infinite or not a number.
+    #[error("sigma {value} is not usable: a standard deviation must be finite and at least 0")]
+    InvalidSigma {
+        /// The refused value.
+        value: f64,
+    },
+    /// A natural image that lies outside the box of legal pixels.
+    #[error(
+        "{operation}: natural image in row {row} leaves the pixel box [{low}, {high}]; scale the \
+         images or name the box they live in"
+    )]
+    OutsideBox {
+        /// The operation that was asked for.
+        operation: &'static str,
+        /// First offending row.
+        row: usize,
+        /// Lower end of the box.
+        low: f64,
+        /// Upper end of the box.
+        high: f64,
+    },
     /// The tensor library failed.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),

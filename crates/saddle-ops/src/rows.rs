@@ -1,0 +1,167 @@
+//! The front door of every row-wise operation: a batch seen as rows of numbers on the host.
+//!
+//! A batch is a tensor `(n, ...)`; row `i` is image `i`, flattened. [`Batch`] checks shape and number
+//! format once, so that the mathematics behind it is written on plain slices.
+//!
+//! # Conventions
+//!
+//! - A tensor that lies contiguously in host memory is read in place. One that lives on another
+//!   device makes a round trip: an image is 3 KB, the passes between two projections cost a thousand
+//!   times more, and all devices share one set of bits.
+//! - Batch are independent: `work` sees one row index at a time and nothing else of the batch. Large
+//!   batches are spread over threads; results are in row order whatever the threads did.
+
+use candle_core::{DType, Device, Shape, Storage, Tensor, WithDType};
+use rayon::prelude::*;
+
+use crate::{Error, Result};
+
+/// Below this many numbers, waking other threads costs more than it saves.
+const PARALLEL_FROM: usize = 1 << 14;
+
+/// A number format of images: `f32` in attacks, `f64` in checks of gradients.
+///
+/// The three roundings keep feasible what was feasible in `f64`: they go inward, never to nearest.
+pub(crate) trait Entry: WithDType {
+    /// `self + displacement`, at a distance from `self` of at most `|displacement|`.
+    fn moved(self, displacement: f64) -> Self;
+    /// The largest representable number that is not above `value`.
+    fn at_most(value: f64) -> Self;
+    /// The smallest representable number that is not below `value`.
+    fn at_least(value: f64) -> Self;
+}
+
+macro_rules! entry {
+    ($float:ident) => {
+        impl Entry for $float {
+            fn moved(self, displacement: f64) -> Self {
+                let center = self.to_f64();
+                let rounded = (center + displacement) as $float;
+                if (rounded.to_f64() - center).abs() <= displacement.abs() {
+                    rounded
+                } else if displacement > 0.0 {
+                    rounded.next_down()
+                } else {
+                    rounded.next_up()
+                }
+            }
+
+            fn at_most(value: f64) -> Self {
+                let rounded = value as $float;
+                if rounded.to_f64() > value { rounded.next_down() } else { rounded }
+            }
+
+            fn at_least(value: f64) -> Self {
+                let rounded = value as $float;
+                if rounded.to_f64() < value { rounded.next_up() } else { rounded }
+            }
+        }
+    };
+}
+entry!(f32);
+entry!(f64);
+
+/// Calls `function::<f32>` or `function::<f64>` as the rows' number format asks.
+macro_rules! by_dtype {
+    ($rows:expr, $function:ident($($argument:expr),* $(,)?)) => {
+        match $rows.dtype() {
+            candle_core::DType::F64 => $function::<f64>($($argument),*),
+            // `Batch::new` lets no other format in.
+            _ => $function::<f32>($($argument),*),
+        }
+    };
+}
+pub(crate) use by_dtype;
+
+/// A checked batch: contiguous on the host, at least one row, `f32` or `f64`.
+pub(crate) struct Batch {
+    host: Tensor,
+    home: Device,
+    /// Number of rows.
+    pub(crate) count: usize,
+    /// Numbers per row.
+    pub(crate) width: usize,
+}
+
+impl Batch {
+    /// Checks `tensor` and brings it to the host when it is not there.
+    pub(crate) fn new(operation: &'static str, tensor: &Tensor) -> Result<Self> {
+        let dims = tensor.dims();
+        if dims.len() < 2 {
+            let message = format!("expected a batch (n, ...), got shape {dims:?}; add a dimension");
+            return Err(Error::InvalidShape { operation, message });
+        }
+        if tensor.elem_count() == 0 {
+            return Err(Error::EmptyBatch { operation });
+        }
+        if !matches!(tensor.dtype(), DType::F32 | DType::F64) {
+            return Err(Error::UnsupportedDtype { operation, dtype: tensor.dtype().as_str() });
+        }
+        let host = tensor.detach().to_device(&Device::Cpu)?.contiguous()?;
+        let (count, width) = (dims[0], tensor.elem_count() / dims[0]);
+        Ok(Self { host, home: tensor.device().clone(), count, width })
+    }
+
+    /// Checks two batches that must agree in shape and number format.
+    pub(crate) fn pair(
+        operation: &'static str,
+        left: &Tensor,
+        right: &Tensor,
+    ) -> Result<(Self, Self)> {
+        if left.dims() != right.dims() {
+            let (left, right) = (left.dims().to_vec(), right.dims().to_vec());
+            return Err(Error::ShapeMismatch { operation, left, right });
+        }
+        if left.dtype() != right.dtype() {
+            let (left, right) = (left.dtype().as_str(), right.dtype().as_str());
+            return Err(Error::DtypeMismatch { operation, left, right });
+        }
+        Ok((Self::new(operation, left)?, Self::new(operation, right)?))
+    }
+
+    /// Number format of the rows.
+    pub(crate) fn dtype(&self) -> DType {
+        self.host.dtype()
+    }
+
+    /// Lends all numbers, row after row, to `work`.
+    pub(crate) fn read<T: Entry, R>(&self, work: impl FnOnce(&[T]) -> R) -> Result<R> {
+        let (storage, layout) = self.host.storage_and_layout();
+        match (&*storage, layout.contiguous_offsets()) {
+            (Storage::Cpu(storage), Some((start, end))) => {
+                Ok(work(&T::cpu_storage_as_slice(storage)?[start..end]))
+            }
+            // `new` brought the tensor to the host and made it contiguous.
+            _ => Err(candle_core::Error::Msg("batch is not contiguous on the host".into()).into()),
+        }
+    }
+
+    /// Turns numbers in row order into a tensor of this batch's shape, on the device it came from.
+    pub(crate) fn tensor<T: Entry>(&self, values: Vec<T>) -> Result<Tensor> {
+        let shape: Shape = self.host.shape().clone();
+        Ok(Tensor::from_vec(values, shape, &Device::Cpu)?.to_device(&self.home)?)
+    }
+
+    /// One result per row.
+    pub(crate) fn map<R: Send>(&self, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
+        if self.count * self.width < PARALLEL_FROM {
+            (0..self.count).map(work).collect()
+        } else {
+            (0..self.count).into_par_iter().map(&work).collect()
+        }
+    }
+
+    /// Fresh numbers of this batch's shape, each row written by `work`, and one result per row.
+    pub(crate) fn fill<T: Entry, R: Send>(
+        &self,
+        work: impl Fn(usize, &mut [T]) -> R + Sync,
+    ) -> (Vec<T>, Vec<R>) {
+        let mut values = vec![T::from_f64(0.0); self.count * self.width];
+        let results = if values.len() < PARALLEL_FROM {
+            values.chunks_mut(self.width).enumerate().map(|(i, row)| work(i, row)).collect()
+        } else {
+            values.par_chunks_mut(self.width).enumerate().map(|(i, row)| work(i, row)).collect()
+        };
+        (values, results)
+    }
+}
