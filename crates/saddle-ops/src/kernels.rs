@@ -1,1 +1,185 @@
-//! Under construction.
+//! Which instructions the kernels use, as a value.
+//!
+//! A kernel of this crate is written once, over [`Lanes`]: a register's worth of numbers. [`Kernels`] says which
+//! registers; [`Real::dispatch`] compiles the kernel for them and is the only place that enters code which a
+//! processor may lack.
+//!
+//! # Conventions
+//!
+//! - A `Kernels` value is a promise: it exists only where its instructions do. It is passed in, never looked up;
+//!   nothing here reads the environment.
+//! - `avx512` and `avx2` fuse each multiplication with its addition and so round once where `portable` rounds twice.
+//!   Their results differ in the last bits, and a result's provenance must name the path.
+//! - `f64` serves finite differences and studies of rounding. It takes the portable form under every name.
+//!
+//! # What is deliberately absent
+//!
+//! NEON and WebAssembly's vectors have no form of their own yet; there the portable form runs.
+
+mod buffer;
+mod lanes;
+
+pub use buffer::Buffer;
+pub(crate) use lanes::Lanes;
+
+use crate::{Error, Result};
+use candle_core::WithDType;
+use lanes::Plain;
+
+/// A set of vector instructions that this processor has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Kernels(Path);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Path {
+    Portable,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
+impl Kernels {
+    /// Plain Rust, for every processor.
+    pub const PORTABLE: Self = Self(Path::Portable);
+
+    /// The fastest set that this processor has.
+    pub fn detect() -> Self {
+        Self::available().first().copied().unwrap_or(Self::PORTABLE)
+    }
+
+    /// Every set that this processor has, the fastest first.
+    pub fn available() -> Vec<Self> {
+        let mut available = Vec::new();
+        #[cfg(target_arch = "x86_64")]
+        {
+            if std::arch::is_x86_feature_detected!("avx512f") {
+                available.push(Self(Path::Avx512));
+            }
+            if std::arch::is_x86_feature_detected!("avx2")
+                && std::arch::is_x86_feature_detected!("fma")
+            {
+                available.push(Self(Path::Avx2));
+            }
+        }
+        available.push(Self::PORTABLE);
+        available
+    }
+
+    /// The set called `avx512`, `avx2`, `portable` or `simd128`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownKernels`] for any other name, [`Error::UnsupportedKernels`] when this processor or this
+    /// build lacks it.
+    pub fn named(name: &str) -> Result<Self> {
+        if let Some(found) = Self::available().into_iter().find(|kernels| kernels.name() == name) {
+            return Ok(found);
+        }
+        match name {
+            "avx512" | "avx2" | "simd128" => Err(Error::UnsupportedKernels { name: name.into() }),
+            _ => Err(Error::UnknownKernels { name: name.into() }),
+        }
+    }
+
+    /// The name that [`Kernels::named`] takes.
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            Path::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Path::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Path::Avx512 => "avx512",
+        }
+    }
+}
+
+impl std::fmt::Display for Kernels {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A kernel that waits for its registers: one generic body, compiled once for each kind of [`Lanes`].
+///
+/// `run` must be `#[inline(always)]`, and so must everything hot that it calls: only what is inlined into the
+/// dispatcher's functions is compiled with their instructions.
+pub trait Work<T: Real> {
+    /// What the kernel returns.
+    type Output;
+
+    /// Runs the kernel on registers of the kind `L`.
+    fn run<L: Lanes<Number = T>>(self) -> Self::Output;
+}
+
+/// The two kinds of numbers that the kernels compute with: `f32` for work, `f64` as its reference.
+pub trait Real: WithDType + Default + sealed::Sealed {
+    /// 0.
+    const ZERO: Self;
+    /// 1.
+    const ONE: Self;
+
+    /// Numbers in one register of this path.
+    #[doc(hidden)]
+    fn lanes(kernels: Kernels) -> usize;
+
+    /// Runs `work` with this path's registers.
+    #[doc(hidden)]
+    fn dispatch<W: Work<Self>>(kernels: Kernels, work: W) -> W::Output;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for f64 {}
+}
+
+impl Real for f32 {
+    const ZERO: Self = 0.0;
+    const ONE: Self = 1.0;
+
+    fn lanes(kernels: Kernels) -> usize {
+        match kernels.0 {
+            Path::Portable => <Plain<Self, 4> as Lanes>::COUNT,
+            #[cfg(target_arch = "x86_64")]
+            Path::Avx2 => lanes::Avx2::COUNT,
+            #[cfg(target_arch = "x86_64")]
+            Path::Avx512 => lanes::Avx512::COUNT,
+        }
+    }
+
+    fn dispatch<W: Work<Self>>(kernels: Kernels, work: W) -> W::Output {
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx512f")]
+        fn avx512<W: Work<f32>>(work: W) -> W::Output {
+            work.run::<lanes::Avx512>()
+        }
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx2,fma")]
+        fn avx2<W: Work<f32>>(work: W) -> W::Output {
+            work.run::<lanes::Avx2>()
+        }
+        match kernels.0 {
+            Path::Portable => work.run::<Plain<Self, 4>>(),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: `Path::Avx2` is made only by `Kernels::available`, which saw avx2 and fma on this processor.
+            Path::Avx2 => unsafe { avx2(work) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: `Path::Avx512` is made only by `Kernels::available`, which saw avx512f on this processor.
+            Path::Avx512 => unsafe { avx512(work) },
+        }
+    }
+}
+
+impl Real for f64 {
+    const ZERO: Self = 0.0;
+    const ONE: Self = 1.0;
+
+    fn lanes(_: Kernels) -> usize {
+        <Plain<Self, 4> as Lanes>::COUNT
+    }
+
+    fn dispatch<W: Work<Self>>(_: Kernels, work: W) -> W::Output {
+        work.run::<Plain<Self, 4>>()
+    }
+}

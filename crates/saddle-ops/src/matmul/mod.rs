@@ -1,1 +1,139 @@
-//! Under construction.
+//! Products of matrices whose right factor is packed once and used many times.
+//!
+//! A network's weights stay the same over hundreds of gradients, so [`PackedMatrix`] stores them the way the
+//! innermost loop reads them: in panels two registers wide, row after row. The left factor is never copied:
+//! [`Rows`] says where its rows lie, and a row may consist of several pieces, which is how a convolution reads its
+//! patches straight from the image.
+//!
+//! # Invariants
+//!
+//! Each number of the result is one chain of additions over the inner dimension, in order, starting from the bias (or
+//! 0), fused or not as the path has it. So a row's result does not depend on the rows beside it, on how the work is cut
+//! into tiles and blocks, or on threads: bit for bit.
+
+mod naive;
+mod packed;
+mod rows;
+mod tile;
+
+pub use naive::matmul as matmul_naive;
+pub use packed::PackedMatrix;
+pub use rows::Rows;
+
+use crate::{Error, Kernels, Real, Result, kernels::Work};
+use rayon::prelude::*;
+use tile::Multiply;
+
+/// `rows * packed + bias` on the calling thread: `(n, k) * (k, m) + (m,)` into `out`, `(n, m)` row after row.
+///
+/// Without a bias the sums start from 0.
+///
+/// # Errors
+///
+/// [`Error::InvalidShape`] when the inner dimensions, the bias or `out` do not fit, or when the matrix was packed for
+/// another kernel path.
+pub fn matmul<T: Real>(
+    kernels: Kernels,
+    rows: Rows<'_, T>,
+    packed: &PackedMatrix<T>,
+    bias: Option<&[T]>,
+    out: &mut [T],
+) -> Result<()> {
+    check(kernels, &rows, packed, bias, out)?;
+    let panels = 0..packed.panels();
+    let stride = packed.columns();
+    T::dispatch(kernels, Multiply { rows, packed, panels, bias, out, stride });
+    Ok(())
+}
+
+/// [`matmul`] on all threads, for many columns: each panel of the packed matrix is read by one thread, once.
+pub fn matmul_by_columns<T: Real>(
+    kernels: Kernels,
+    rows: Rows<'_, T>,
+    packed: &PackedMatrix<T>,
+    bias: Option<&[T]>,
+    out: &mut [T],
+) -> Result<()> {
+    check(kernels, &rows, packed, bias, out)?;
+    let (columns, width) = (packed.columns(), packed.width());
+    if out.is_empty() {
+        return Ok(());
+    }
+    // Each panel's columns are computed side by side, (panel, row, column), and put in their places afterwards.
+    let mut by_panel = vec![T::ZERO; packed.panels() * rows.count() * width];
+    by_panel.par_chunks_mut(rows.count() * width).enumerate().for_each(|(panel, out)| {
+        let panels = panel..panel + 1;
+        T::dispatch(kernels, Multiply { rows, packed, panels, bias, out, stride: width });
+    });
+    for (row, out) in out.chunks_exact_mut(columns).enumerate() {
+        for (panel, out) in out.chunks_mut(width).enumerate() {
+            let from = (panel * rows.count() + row) * width;
+            out.copy_from_slice(&by_panel[from..from + out.len()]);
+        }
+    }
+    Ok(())
+}
+
+/// [`matmul`] on all threads, for many rows: each thread takes blocks of rows.
+pub fn matmul_by_rows<T: Real>(
+    kernels: Kernels,
+    rows: Rows<'_, T>,
+    packed: &PackedMatrix<T>,
+    bias: Option<&[T]>,
+    out: &mut [T],
+) -> Result<()> {
+    /// Rows that a thread takes at once: a multiple of every tile's rows.
+    const BLOCK: usize = 96;
+    check(kernels, &rows, packed, bias, out)?;
+    let stride = packed.columns();
+    out.par_chunks_mut(BLOCK * stride.max(1)).enumerate().for_each(|(block, out)| {
+        let rows = rows.part(block * BLOCK, out.len() / stride);
+        let panels = 0..packed.panels();
+        T::dispatch(kernels, Multiply { rows, packed, panels, bias, out, stride });
+    });
+    Ok(())
+}
+
+fn check<T: Real>(
+    kernels: Kernels,
+    rows: &Rows<'_, T>,
+    packed: &PackedMatrix<T>,
+    bias: Option<&[T]>,
+    out: &[T],
+) -> Result<()> {
+    let (inner, columns) = (packed.inner(), packed.columns());
+    let fits = rows.inner() == inner
+        && rows.count().checked_mul(columns) == Some(out.len())
+        && bias.is_none_or(|bias| bias.len() == columns);
+    if !fits {
+        return Err(Error::InvalidShape {
+            operation: "matmul",
+            message: format!(
+                "{} x {} times {inner} x {columns} with a bias of {:?} into {} numbers; inner dimensions must agree, the \
+                 bias has one number for each column and the result one for each row and column",
+                rows.count(),
+                rows.inner(),
+                bias.map(<[T]>::len),
+                out.len()
+            ),
+        });
+    }
+    if packed.width() != 2 * T::lanes(kernels) {
+        return Err(Error::InvalidShape {
+            operation: "matmul",
+            message: format!(
+                "the matrix was packed for a kernel path other than {kernels}; pack it again"
+            ),
+        });
+    }
+    Ok(())
+}
+
+impl<T: Real> Work<T> for Multiply<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: crate::kernels::Lanes<Number = T>>(self) {
+        tile::multiply::<L>(self);
+    }
+}

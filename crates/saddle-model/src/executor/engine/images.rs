@@ -41,15 +41,10 @@ enum Step<T> {
 }
 
 /// Records and marks of a batch.
+#[derive(Default)]
 pub(super) struct Tape<T> {
     record: Buffer<T>,
     marks: Vec<u8>,
-}
-
-impl<T: Real> Default for Tape<T> {
-    fn default() -> Self {
-        Self { record: Buffer::zeros(0), marks: Vec::new() }
-    }
 }
 
 /// What one thread needs besides the tape.
@@ -70,8 +65,14 @@ impl<T: Real> ImagePart<T> {
         kernels: Kernels,
     ) -> Result<Self> {
         let input = [height, width, channels];
-        let mut part =
-            Self { input, steps: Vec::new(), output: input, record: 0, marks: 0, scratch: Store::default() };
+        let mut part = Self {
+            input,
+            steps: Vec::new(),
+            output: input,
+            record: 0,
+            marks: 0,
+            scratch: Store::default(),
+        };
         let mut parameters = parameters.chunks_exact(2);
         let mut layers = layers.iter().peekable();
         while let Some(layer) = layers.next() {
@@ -177,7 +178,10 @@ impl<T: Real> ImagePart<T> {
         features: &mut [T],
     ) -> Result<()> {
         if tape.record.len() != count * self.record || tape.marks.len() != count * self.marks {
-            *tape = Tape { record: Buffer::zeros(count * self.record), marks: vec![0; count * self.marks] };
+            *tape = Tape {
+                record: Buffer::zeros(count * self.record),
+                marks: vec![0; count * self.marks],
+            };
         }
         let jobs = features
             .par_chunks_mut(self.features())
@@ -266,7 +270,8 @@ impl<T: Real> ImagePart<T> {
         let sums = sums.collect::<Result<Vec<_>>>()?;
         let mut parameters = Vec::new();
         if let Some((total, others)) = wanted.weights.then_some(sums).and_then(split_first) {
-            for (index, (mut total, conv)) in total.into_iter().zip(self.convolutions()).enumerate() {
+            for (index, (mut total, conv)) in total.into_iter().zip(self.convolutions()).enumerate()
+            {
                 for sums in &others {
                     total.add(&sums[index]);
                 }

@@ -1,0 +1,163 @@
+//! One register's worth of numbers: the vocabulary that every kernel is written in.
+//!
+//! The types for x86 hold the instructions' own registers. Their methods are safe to call because values of these
+//! types, and calls on them, occur only inside the dispatcher's functions (`Real::dispatch`), which run only on a
+//! processor that has the instructions: no other code names these types.
+
+use super::Real;
+
+/// A register of numbers, worked on lane by lane.
+pub trait Lanes: Copy {
+    /// What the lanes hold.
+    type Number: Real;
+    /// How many.
+    const COUNT: usize;
+    /// Rows of a register tile (two registers wide) that leave room for its operands.
+    const TILE_ROWS: usize;
+
+    /// The same number in each lane.
+    fn splat(number: Self::Number) -> Self;
+
+    /// The first [`Lanes::COUNT`] numbers of a slice, which must have that many.
+    fn load(from: &[Self::Number]) -> Self;
+
+    /// Writes to the first [`Lanes::COUNT`] places of a slice, which must have that many.
+    fn store(self, to: &mut [Self::Number]);
+
+    /// `self * factor + addend`, rounded once if the processor can, else twice.
+    fn mul_add(self, factor: Self, addend: Self) -> Self;
+
+    /// `self + other`.
+    fn plus(self, other: Self) -> Self;
+}
+
+/// Lanes of plain Rust, which compilers turn into whatever vectors the target always has.
+#[derive(Clone, Copy)]
+pub(crate) struct Plain<T, const N: usize>([T; N]);
+
+impl<T: Real, const N: usize> Lanes for Plain<T, N> {
+    type Number = T;
+    const COUNT: usize = N;
+    const TILE_ROWS: usize = 4;
+
+    #[inline(always)]
+    fn splat(number: T) -> Self {
+        Self([number; N])
+    }
+
+    #[inline(always)]
+    fn load(from: &[T]) -> Self {
+        let mut lanes = [T::ZERO; N];
+        lanes.copy_from_slice(&from[..N]);
+        Self(lanes)
+    }
+
+    #[inline(always)]
+    fn store(self, to: &mut [T]) {
+        to[..N].copy_from_slice(&self.0);
+    }
+
+    #[inline(always)]
+    fn mul_add(self, factor: Self, addend: Self) -> Self {
+        // `T::mul_add` would call a library function where the target has no fused instruction.
+        Self(std::array::from_fn(|i| self.0[i] * factor.0[i] + addend.0[i]))
+    }
+
+    #[inline(always)]
+    fn plus(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] + other.0[i]))
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(super) use x86::{Avx2, Avx512};
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::Lanes;
+    use std::arch::x86_64::*;
+
+    /// 16 numbers in a 512-bit register.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Avx512(__m512);
+
+    impl Lanes for Avx512 {
+        type Number = f32;
+        const COUNT: usize = 16;
+        const TILE_ROWS: usize = 12;
+
+        #[inline(always)]
+        fn splat(number: f32) -> Self {
+            // SAFETY: inlined into `Real::dispatch`'s AVX-512 function (module header).
+            Self(unsafe { _mm512_set1_ps(number) })
+        }
+
+        #[inline(always)]
+        fn load(from: &[f32]) -> Self {
+            let from = &from[..Self::COUNT];
+            // SAFETY: as in `splat`; the slice above holds 16 numbers, and the load needs no alignment.
+            Self(unsafe { _mm512_loadu_ps(from.as_ptr()) })
+        }
+
+        #[inline(always)]
+        fn store(self, to: &mut [f32]) {
+            let to = &mut to[..Self::COUNT];
+            // SAFETY: as in `splat`; the slice above holds 16 numbers, and the store needs no alignment.
+            unsafe { _mm512_storeu_ps(to.as_mut_ptr(), self.0) }
+        }
+
+        #[inline(always)]
+        fn mul_add(self, factor: Self, addend: Self) -> Self {
+            // SAFETY: as in `splat`.
+            Self(unsafe { _mm512_fmadd_ps(self.0, factor.0, addend.0) })
+        }
+
+        #[inline(always)]
+        fn plus(self, other: Self) -> Self {
+            // SAFETY: as in `splat`.
+            Self(unsafe { _mm512_add_ps(self.0, other.0) })
+        }
+    }
+
+    /// 8 numbers in a 256-bit register.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Avx2(__m256);
+
+    impl Lanes for Avx2 {
+        type Number = f32;
+        const COUNT: usize = 8;
+        const TILE_ROWS: usize = 6;
+
+        #[inline(always)]
+        fn splat(number: f32) -> Self {
+            // SAFETY: inlined into `Real::dispatch`'s AVX2 function (module header).
+            Self(unsafe { _mm256_set1_ps(number) })
+        }
+
+        #[inline(always)]
+        fn load(from: &[f32]) -> Self {
+            let from = &from[..Self::COUNT];
+            // SAFETY: as in `splat`; the slice above holds 8 numbers, and the load needs no alignment.
+            Self(unsafe { _mm256_loadu_ps(from.as_ptr()) })
+        }
+
+        #[inline(always)]
+        fn store(self, to: &mut [f32]) {
+            let to = &mut to[..Self::COUNT];
+            // SAFETY: as in `splat`; the slice above holds 8 numbers, and the store needs no alignment.
+            unsafe { _mm256_storeu_ps(to.as_mut_ptr(), self.0) }
+        }
+
+        #[inline(always)]
+        fn mul_add(self, factor: Self, addend: Self) -> Self {
+            // SAFETY: as in `splat`.
+            Self(unsafe { _mm256_fmadd_ps(self.0, factor.0, addend.0) })
+        }
+
+        #[inline(always)]
+        fn plus(self, other: Self) -> Self {
+            // SAFETY: as in `splat`.
+            Self(unsafe { _mm256_add_ps(self.0, other.0) })
+        }
+    }
+}
