@@ -1,1 +1,43 @@
-//! Under construction.
+//! From a plan to a report: what is trained and attacked, where it is kept, how it goes on after a
+//! power cut.
+//!
+//! A [`Plan`] says in plain text which networks are trained, which attacks try them and which tables
+//! come out. [`Laboratory::run`] turns it into jobs — train, attack, curve — and keeps every result
+//! and every half-finished one in a [`Store`], under a [`Key`] that is the hash of all that it
+//! depends on: the plan's part, the keys of its inputs, the data, the revision of the algorithm and
+//! the kernels. So the same work is never done twice, a changed setting never meets an old result,
+//! and a run that was killed goes on where it was.
+//!
+//! # Invariants
+//!
+//! - The report is a pure function of plan, data, program and kernels. Times are kept apart.
+//! - A cell that failed or was not reached says so and why; the other cells are measured all the same.
+//! - Settings of attacks are chosen on training digits that no network saw, never on test digits.
+//!
+//! # What is deliberately absent
+//!
+//! Nothing is printed: an observer ([`RunObserver`]) hears of everything. No environment variable is
+//! read. The clock is read only to write down how long jobs took.
+
+mod digits;
+mod error;
+mod job;
+mod key;
+mod paper;
+mod plan;
+mod run;
+mod store;
+mod validate;
+mod write;
+
+pub use digits::{Digits, Part};
+pub use error::{Error, Result};
+pub use job::{Data, Machine, RunObserver, Unobserved};
+pub use key::{Key, canonical_json, sha256_hex};
+pub use plan::{
+    AttackPlan, Choice, Curve, Figure1, NetworkPlan, PROFILES, Plan, RivalThreat, Rivals, Row,
+    Table,
+};
+pub use run::{AttackDetail, Detail, Finished, JobTime, Laboratory};
+pub use store::{AtomicDisk, Disk, Store};
+pub use write::{check_writable, render, write_all};

@@ -1,0 +1,245 @@
+//! Jobs: the units of work that the store keeps. Training, an attack on some digits, a curve.
+//!
+//! A job is described by a part of the plan and by all that its result depends on; the hash of that
+//! description is its key. [`REVISIONS`] belong to it: whoever changes an algorithm so that its
+//! numbers change raises its revision, and old results are no longer found.
+//!
+//! Partial state lies under the key: of a training its last checkpoint, of everything else chunks of
+//! [`CHUNK`] examples. A result never depends on where a job was cut.
+
+mod attack;
+mod curve;
+mod train;
+
+use candle_core::{Device, Tensor};
+use serde::Serialize;
+
+use saddle_attacks::Examples;
+use saddle_data::Dataset;
+use saddle_model::{Executor, Network};
+
+use crate::plan::Plan;
+use crate::{Error, Key, Part, Result, Store};
+
+pub(crate) use attack::{AttackJob, Attempt, Survey};
+pub(crate) use curve::CurveJob;
+pub(crate) use train::TrainJob;
+
+/// Examples per chunk of partial state.
+pub(crate) const CHUNK: usize = 100;
+
+/// Revision of each algorithm; part of every key that depends on it.
+const REVISIONS: Revisions = Revisions { train: 1, attack: 1, curve: 1 };
+
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Revisions {
+    train: u32,
+    attack: u32,
+    curve: u32,
+}
+
+/// The digits that a run works on.
+#[derive(Clone, Debug)]
+pub struct Data {
+    /// Training digits; the last of them are held out, as the plan says.
+    pub train: Dataset,
+    /// Test digits.
+    pub test: Dataset,
+}
+
+/// What runs the networks.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    /// Our kernels or candle.
+    pub executor: Executor,
+    /// Where tensors live.
+    pub device: Device,
+}
+
+impl Machine {
+    /// What keys and the report call this machine: two machines of one name compute the same bits.
+    pub fn name(&self) -> String {
+        match &self.device {
+            Device::Cpu => self.executor.name(),
+            Device::Cuda(_) => format!("{}-cuda", self.executor.name()),
+            Device::Metal(_) => format!("{}-metal", self.executor.name()),
+        }
+    }
+}
+
+/// Who watches a run, says when a checkpoint is due and when to stop.
+pub trait RunObserver {
+    /// Before anything starts: forward and backward passes that the whole run is expected to take,
+    /// results that are already in the store not counted.
+    fn planned(&mut self, _passes: u64) {}
+
+    /// A job starts.
+    fn begin(&mut self, _job: &str) {}
+
+    /// About so many forward and backward passes more are done; `detail` says where the job stands.
+    fn advance(&mut self, _passes: u64, _detail: &str) {}
+
+    /// A job has ended; `failure` says why it has no result.
+    fn end(&mut self, _job: &str, _failure: Option<&str>) {}
+
+    /// Asked after every training step: is a checkpoint due?
+    fn wants_checkpoint(&mut self) -> bool {
+        false
+    }
+
+    /// Asked between steps and chunks: stop at the next place from which the run can go on?
+    fn interrupted(&self) -> bool {
+        false
+    }
+}
+
+/// Watches nothing and never stops: for tests.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unobserved;
+
+impl RunObserver for Unobserved {}
+
+/// Everything that jobs share.
+pub(crate) struct Bench<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) data: &'a Data,
+    pub(crate) store: &'a Store,
+    pub(crate) machine: &'a Machine,
+    train_hash: String,
+    test_hash: String,
+}
+
+impl<'a> Bench<'a> {
+    pub(crate) fn new(
+        plan: &'a Plan,
+        data: &'a Data,
+        store: &'a Store,
+        machine: &'a Machine,
+    ) -> Result<Self> {
+        if plan.held_out >= data.train.len() {
+            return Err(Error::Plan(format!(
+                "held_out is {} and there are only {} training digits",
+                plan.held_out,
+                data.train.len()
+            )));
+        }
+        let (train_hash, test_hash) = (data.train.sha256(), data.test.sha256());
+        Ok(Self { plan, data, store, machine, train_hash, test_hash })
+    }
+
+    /// How many training digits networks may see.
+    pub(crate) fn seen(&self) -> usize {
+        self.data.train.len() - self.plan.held_out
+    }
+
+    /// The digits of one sample of the plan.
+    pub(crate) fn sample(&self, name: &str) -> Result<Sample<'a>> {
+        let digits = self
+            .plan
+            .digits
+            .get(name)
+            .ok_or_else(|| Error::Plan(format!("no digits are called `{name}`")))?;
+        let (data, hash, first) = match digits.part {
+            Part::Test => (&self.data.test, &self.test_hash, 0),
+            Part::HeldOut => (&self.data.train, &self.train_hash, self.seen()),
+        };
+        let chosen = digits.select(name, &data.labels[first..])?;
+        let indices = chosen.into_iter().map(|position| first + position).collect();
+        Ok(Sample { data, hash: hash.clone(), indices })
+    }
+}
+
+/// Some digits of one data set, by their indices in it; the index is the example's id.
+pub(crate) struct Sample<'a> {
+    data: &'a Dataset,
+    pub(crate) hash: String,
+    pub(crate) indices: Vec<usize>,
+}
+
+impl Sample<'_> {
+    /// One chunk as images `(n, 1, rows, cols)` in `[0, 1]`, labels and ids.
+    fn examples(&self, chunk: usize, device: &Device) -> Result<Examples> {
+        let end = self.indices.len().min((chunk + 1) * CHUNK);
+        let indices = &self.indices[chunk * CHUNK..end];
+        let shape = (indices.len(), 1, self.data.rows, self.data.cols);
+        let images = Tensor::from_vec(self.data.pixels_at(indices), shape, device)?;
+        let labels = indices.iter().map(|&index| u32::from(self.data.labels[index])).collect();
+        let ids = indices.iter().map(|&index| index as u64).collect();
+        Ok(Examples::new(images, labels, ids)?)
+    }
+
+    fn chunks(&self) -> usize {
+        self.indices.len().div_ceil(CHUNK)
+    }
+
+    fn chunk_len(&self, chunk: usize) -> usize {
+        CHUNK.min(self.indices.len() - chunk * CHUNK)
+    }
+}
+
+/// A trained network: its key at once, its weights from the store when somebody needs them.
+pub(crate) struct Trained {
+    pub(crate) key: Key,
+    loaded: std::cell::OnceCell<Network>,
+}
+
+impl Trained {
+    pub(crate) fn new(key: Key) -> Self {
+        Self { key, loaded: std::cell::OnceCell::new() }
+    }
+
+    /// The weight file's bytes.
+    pub(crate) fn bytes(&self, bench: &Bench<'_>) -> Result<Vec<u8>> {
+        bench
+            .store
+            .result(&self.key)
+            .ok_or_else(|| Error::format("weights", "they were in the store and are gone"))
+    }
+
+    fn network(&self, bench: &Bench<'_>) -> Result<&Network> {
+        if self.loaded.get().is_none() {
+            let network = train::open_weights(&self.bytes(bench)?, bench.machine)?;
+            // Two loads cannot race: the cell is not shared between threads.
+            let _ = self.loaded.set(network);
+        }
+        self.loaded.get().ok_or_else(|| Error::format("weights", "they did not load"))
+    }
+}
+
+/// Runs whatever chunks are missing and returns all of them in order.
+///
+/// `compute` makes the bytes of one chunk; `parse` says whether bytes are such a chunk.
+fn in_chunks<T>(
+    bench: &Bench<'_>,
+    key: &Key,
+    sample: &Sample<'_>,
+    passes_per_example: u64,
+    observer: &mut dyn RunObserver,
+    parse: impl Fn(&[u8], usize) -> Option<T>,
+    mut compute: impl FnMut(usize) -> Result<Vec<u8>>,
+) -> Result<Vec<T>> {
+    let mut chunks = Vec::new();
+    for chunk in 0..sample.chunks() {
+        let name = format!("chunk-{chunk:05}");
+        let length = sample.chunk_len(chunk);
+        let known = bench.store.part(key, &name).and_then(|bytes| parse(&bytes, length));
+        let parsed = match known {
+            Some(parsed) => parsed,
+            None => {
+                if observer.interrupted() {
+                    return Err(Error::Interrupted);
+                }
+                let bytes = compute(chunk)?;
+                bench.store.put_part(key, &name, &bytes)?;
+                // Read back what was written, so that resumed and straight runs see the same thing.
+                parse(&bytes, length)
+                    .ok_or_else(|| Error::format("chunk of a job", "it does not read back"))?
+            }
+        };
+        let done = chunk * CHUNK + length;
+        let detail = format!("{done} of {} digits", sample.indices.len());
+        observer.advance(passes_per_example * length as u64, &detail);
+        chunks.push(parsed);
+    }
+    Ok(chunks)
+}

@@ -1,0 +1,203 @@
+//! Training one network: from its last checkpoint if there is one, else from the start.
+
+use candle_core::{Device, Tensor};
+use serde::Serialize;
+
+use saddle_attacks::Examples;
+use saddle_defenses::{Ended, KeepError, Progress, TrainObserver, Trainer, TrainingPlan};
+use saddle_model::{Architecture, Executor, Metadata, Network, from_bytes, load_network, to_bytes};
+
+use super::{Bench, Machine, REVISIONS, RunObserver, Trained};
+use crate::{Error, Key, Result, Store, canonical_json};
+
+const CHECKPOINT: &str = "checkpoint.safetensors";
+
+/// What a training job does.
+pub(crate) struct TrainJob {
+    pub(crate) architecture: Architecture,
+    pub(crate) training: TrainingPlan,
+    /// The key of the network whose weights it starts from.
+    pub(crate) starts_from: Option<Key>,
+}
+
+#[derive(Serialize)]
+struct Description<'a> {
+    job: &'static str,
+    revision: u32,
+    machine: String,
+    architecture: &'a Architecture,
+    training: &'a TrainingPlan,
+    starts_from: &'a Option<Key>,
+    data: &'a str,
+    digits: usize,
+}
+
+impl TrainJob {
+    /// Forward and backward passes of the whole training, roughly, for the estimate of the time
+    /// left: five inner steps are assumed for anything but natural training.
+    pub(crate) fn passes(&self) -> u64 {
+        let examples = u64::from(self.training.iterations) * self.training.batch as u64;
+        examples * self.passes_per_example()
+    }
+
+    fn passes_per_example(&self) -> u64 {
+        use saddle_defenses::DefensePlan;
+        let inner = match &self.training.defense {
+            DefensePlan::Natural(_) => 0,
+            DefensePlan::Madry(madry) => {
+                let steps = [madry.l2, madry.linf].map(|inner| inner.map_or(0, |i| i.steps));
+                steps.into_iter().max().unwrap_or(0)
+            }
+        };
+        2 * (u64::from(inner) + 1)
+    }
+
+    pub(crate) fn key(&self, bench: &Bench<'_>) -> Result<Key> {
+        Key::of(&self.description(bench))
+    }
+
+    fn description<'a>(&'a self, bench: &'a Bench<'_>) -> Description<'a> {
+        Description {
+            job: "train",
+            revision: REVISIONS.train,
+            machine: bench.machine.name(),
+            architecture: &self.architecture,
+            training: &self.training,
+            starts_from: &self.starts_from,
+            data: &bench.train_hash,
+            digits: bench.seen(),
+        }
+    }
+
+    /// The trained network, from the store or by work.
+    pub(crate) fn run(
+        &self,
+        bench: &Bench<'_>,
+        initial: Option<&Trained>,
+        observer: &mut dyn RunObserver,
+    ) -> Result<Trained> {
+        let key = self.key(bench)?;
+        let trained = Trained::new(key);
+        if bench.store.result(&trained.key).is_some() {
+            return Ok(trained);
+        }
+        let mut trainer = self.trainer(bench, &trained.key, initial)?;
+        let mut watcher = Watcher {
+            store: bench.store,
+            key: &trained.key,
+            passes_per_example: self.passes_per_example(),
+            observer,
+            failure: None,
+        };
+        let done = u64::from(trainer.done()) * self.training.batch as u64;
+        watcher.observer.advance(done * watcher.passes_per_example, "resumed");
+        let ended = trainer.run(&mut watcher);
+        if let Some(failure) = watcher.failure {
+            return Err(failure);
+        }
+        if ended? == Ended::Interrupted {
+            return Err(Error::Interrupted);
+        }
+        let description = self.description(bench);
+        let metadata = Metadata {
+            architecture: Some(self.architecture.clone()),
+            plan: Some(canonical_json(&self.training)?),
+            seed: Some(self.training.seed),
+            data: Some(bench.train_hash.clone()),
+            version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            ..Metadata::default()
+        };
+        let weights = trainer.weights().to_device(&Device::Cpu)?;
+        bench.store.finish(&trained.key, &description, &to_bytes(&weights, &metadata)?)?;
+        Ok(trained)
+    }
+
+    fn trainer(&self, bench: &Bench<'_>, key: &Key, initial: Option<&Trained>) -> Result<Trainer> {
+        let executor = bench.machine.executor;
+        let examples = training_examples(bench)?;
+        if let Some(bytes) = bench.store.part(key, CHECKPOINT) {
+            let plan = self.training.clone();
+            match Trainer::resume(
+                &bytes,
+                plan,
+                self.architecture.clone(),
+                executor,
+                examples.clone(),
+            ) {
+                Ok(trainer) => return Ok(trainer),
+                Err(error) => {
+                    tracing::warn!(%error, "unusable checkpoint; training from the start")
+                }
+            }
+        }
+        let initial =
+            initial.map(|trained| from_bytes(&trained.bytes(bench)?).map_err(Error::from));
+        let initial = initial.transpose()?.map(|(weights, _)| weights);
+        Ok(Trainer::new(
+            self.training.clone(),
+            self.architecture.clone(),
+            executor,
+            examples,
+            initial.as_ref(),
+        )?)
+    }
+}
+
+/// All training digits but the held-out ones.
+fn training_examples(bench: &Bench<'_>) -> Result<Examples> {
+    let data = &bench.data.train;
+    let count = bench.seen();
+    let shape = (count, 1, data.rows, data.cols);
+    let images = Tensor::from_vec(data.pixels_f32(0..count), shape, &bench.machine.device)?;
+    let labels = data.labels[..count].iter().map(|&label| u32::from(label)).collect();
+    Ok(Examples::new(images, labels, (0..count as u64).collect())?)
+}
+
+/// A network ready to be attacked on this machine.
+pub(super) fn open_weights(bytes: &[u8], machine: &Machine) -> Result<Network> {
+    let (network, _) = load_network(bytes, None, machine.executor)?;
+    if matches!(machine.device, Device::Cpu) {
+        return Ok(network);
+    }
+    let weights = network.weights().to_device(&machine.device)?;
+    Ok(Network::new(network.architecture().clone(), weights, Executor::Candle)?)
+}
+
+/// Passes a training's news on and puts its checkpoints into the store.
+struct Watcher<'a> {
+    store: &'a Store,
+    key: &'a Key,
+    passes_per_example: u64,
+    observer: &'a mut dyn RunObserver,
+    /// Kept beside the trainer's own error, which would hide that it was the disk that failed.
+    failure: Option<Error>,
+}
+
+impl TrainObserver for Watcher<'_> {
+    fn step(&mut self, progress: &Progress) {
+        let detail = format!(
+            "step {} of {}, loss {:.3}, accuracy {:.1} % on its own examples",
+            progress.done,
+            progress.iterations,
+            progress.loss,
+            100.0 * progress.correct as f64 / progress.rows.max(1) as f64
+        );
+        self.observer.advance(progress.rows as u64 * self.passes_per_example, &detail);
+    }
+
+    fn wants_checkpoint(&mut self) -> bool {
+        self.observer.wants_checkpoint()
+    }
+
+    fn checkpoint(&mut self, bytes: &[u8]) -> Result<(), KeepError> {
+        self.store.put_part(self.key, CHECKPOINT, bytes).map_err(|error| {
+            let message = error.to_string();
+            self.failure = Some(error);
+            KeepError::from(message)
+        })
+    }
+
+    fn interrupted(&self) -> bool {
+        self.observer.interrupted()
+    }
+}

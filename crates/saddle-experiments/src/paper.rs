@@ -1,0 +1,202 @@
+//! Which cells a table has, the paper's Table 1 foremost.
+//!
+//! A cell is a network, a row and a setting. In the paper's setting the final iterate counts and no
+//! digit leaves early; in the strong one any iterate counts, a fooled digit leaves, and a digit
+//! survives only if it survives every attack of the row.
+
+use saddle_attacks::{Direction, Judge, ProjectedAscent, Start, ThreatModel};
+use saddle_model::LossKind;
+use saddle_ops::{PixelBox, StepRule};
+use saddle_report::{CellKey, Setting, TrainingNorm, paper};
+
+use crate::job::{AttackJob, Attempt};
+use crate::plan::{NetworkPlan, Plan, Row, Table};
+use crate::run::NetworkId;
+
+/// A cell to be measured, or the reason why it is not.
+pub(crate) struct CellPlan {
+    pub(crate) key: CellKey,
+    /// The network and the attacks of which the worst counts; or why there is nothing to measure.
+    pub(crate) work: Result<Work, String>,
+}
+
+/// What a cell needs.
+pub(crate) struct Work {
+    pub(crate) network: NetworkId,
+    pub(crate) sample: String,
+    pub(crate) judge: Judge,
+    pub(crate) jobs: Vec<AttackJob>,
+}
+
+/// All cells of a table, network by network.
+pub(crate) fn cells(plan: &Plan, table: &Table, machine: &str) -> Vec<CellPlan> {
+    let mut cells = Vec::new();
+    for name in &table.networks {
+        let Some(network) = plan.networks.get(name) else { continue };
+        let seeds = table.seeds.map_or(network.seeds, |limit| limit.min(network.seeds));
+        for number in 0..seeds {
+            for row in &table.rows {
+                let key = key(table, name, network, row, plan.seed + u64::from(number), machine);
+                let work = match &network.missing {
+                    Some(reason) => Err(reason.clone()),
+                    None => Ok(Work {
+                        network: NetworkId { name: name.clone(), number },
+                        sample: table.digits.clone(),
+                        judge: judge(table.setting),
+                        jobs: jobs(plan, table, row),
+                    }),
+                };
+                cells.push(CellPlan { key, work });
+            }
+        }
+    }
+    if table.all_columns {
+        cells.extend(absent_columns(plan, table, machine));
+    }
+    cells
+}
+
+/// The columns of the paper's table that no network of this plan stands for.
+fn absent_columns(plan: &Plan, table: &Table, machine: &str) -> Vec<CellPlan> {
+    let norms = [TrainingNorm::L2, TrainingNorm::Linf, TrainingNorm::Mix];
+    let columns = paper::DEFENSES.iter().flat_map(|defense| norms.map(|norm| (*defense, norm)));
+    let absent = columns.filter(|(defense, norm)| {
+        !table
+            .networks
+            .iter()
+            .filter_map(|name| plan.networks.get(name))
+            .any(|network| network.defense == *defense && network.training_norm == Some(*norm))
+    });
+    let mut cells = Vec::new();
+    for (defense, norm) in absent {
+        let name = format!("{defense}_{}", norm.name());
+        let stand_in = NetworkPlan {
+            architecture: String::new(),
+            defense: defense.to_owned(),
+            training_norm: Some(norm),
+            starts_from: None,
+            seeds: 1,
+            training: None,
+            missing: None,
+        };
+        for row in &table.rows {
+            let key = key(table, &name, &stand_in, row, plan.seed, machine);
+            let reason = format!("plan `{}` trains no such network", plan.name);
+            cells.push(CellPlan { key, work: Err(reason) });
+        }
+    }
+    cells
+}
+
+fn key(
+    table: &Table,
+    name: &str,
+    network: &NetworkPlan,
+    row: &Row,
+    seed: u64,
+    machine: &str,
+) -> CellKey {
+    CellKey {
+        table: table.name.clone(),
+        setting: table.setting,
+        network: name.to_owned(),
+        defense: network.defense.clone(),
+        training_norm: network.training_norm,
+        row: row.name.clone(),
+        seed,
+        kernels: machine.to_owned(),
+    }
+}
+
+/// The attacks of a row; natural accuracy for a row without any.
+fn jobs(plan: &Plan, table: &Table, row: &Row) -> Vec<AttackJob> {
+    let (Some(norm), Some(epsilon)) = (row.norm, row.epsilon) else {
+        return vec![AttackJob { attempt: None, seed: plan.seed }];
+    };
+    let threat = ThreatModel { norm, epsilon, pixels: PixelBox::UNIT };
+    let attacks = row.attacks.iter().filter_map(|name| plan.attacks.get(name));
+    let jobs = attacks.map(|attack| AttackJob {
+        attempt: Some(Attempt {
+            threat,
+            ascent: attack.at(epsilon),
+            restarts: attack.restarts,
+            judge: judge(table.setting),
+            stop_fooled: table.setting == Setting::Strong,
+            cap: table.cap,
+        }),
+        seed: plan.seed,
+    });
+    jobs.collect()
+}
+
+fn judge(setting: Setting) -> Judge {
+    match setting {
+        Setting::Paper => Judge::Final,
+        Setting::Strong => Judge::Any,
+    }
+}
+
+/// One attack in words, with everything that decides what it can find.
+pub(crate) fn in_words(attempt: &Attempt) -> String {
+    let ascent = &attempt.ascent;
+    let threat = &attempt.threat;
+    let mut words = format!(
+        "{} within {} {}: {}, {} steps of {}, {}, {}",
+        family(ascent),
+        threat.norm,
+        threat.epsilon.get(),
+        rule(ascent.rule),
+        ascent.steps,
+        ascent.step_size,
+        start(ascent.start),
+        loss(ascent.loss),
+    );
+    if ascent.momentum > 0.0 {
+        words.push_str(&format!(", momentum {}", ascent.momentum));
+    }
+    if attempt.restarts > 1 {
+        words.push_str(&format!(", {} restarts", attempt.restarts));
+    }
+    if let Some(cap) = attempt.cap {
+        words.push_str(&format!(", at most {cap} passes"));
+    }
+    words
+}
+
+fn family(ascent: &ProjectedAscent) -> String {
+    match ascent.direction {
+        Direction::Gradient => "PGD".to_owned(),
+        Direction::Smoothed { sigma, samples } => format!("S-O (sigma {sigma}, {samples} samples)"),
+        Direction::Even { sigma, samples } => {
+            format!("even part of S-O (sigma {sigma}, {samples} pairs)")
+        }
+        Direction::Odd { sigma, samples } => {
+            format!("odd part of S-O (sigma {sigma}, {samples} pairs)")
+        }
+    }
+}
+
+fn rule(rule: StepRule) -> &'static str {
+    match rule {
+        StepRule::Raw => "raw gradient",
+        StepRule::Unit => "unit gradient",
+        StepRule::Sign => "sign of the gradient",
+        StepRule::Coordinate => "largest coordinate of the gradient",
+    }
+}
+
+fn start(start: Start) -> String {
+    match start {
+        Start::Natural => "from the digit itself".to_owned(),
+        Start::Uniform => "from a uniform start".to_owned(),
+        Start::Gaussian { sigma } => format!("from a Gaussian start of {sigma}"),
+    }
+}
+
+fn loss(loss: LossKind) -> &'static str {
+    match loss {
+        LossKind::CrossEntropy => "cross-entropy",
+        LossKind::Margin => "CW margin",
+        LossKind::Dlr => "DLR loss",
+    }
+}

@@ -1,0 +1,321 @@
+//! Plans: what is to be trained, attacked and shown, as a text that a person can read and change.
+//!
+//! A plan is TOML. Digits, networks and attacks have names; tables, the comparison of rivals and the
+//! figure refer to them by name. Four plans are part of the program ([`PROFILES`]); any of them can
+//! be written out, changed and passed back as a file. A field that no plan has is refused: a
+//! misspelt setting must not become a silent default.
+//!
+//! Every number that decides an outcome is here and nowhere else: seeds, steps, radii, budgets.
+//!
+//! # What is deliberately absent
+//!
+//! Devices, threads, kernels, folders: they belong to the machine, not to the question.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use saddle_attacks::ProjectedAscent;
+use saddle_defenses::TrainingPlan;
+use saddle_ops::{Norm, Radius};
+use saddle_report::{Setting, TrainingNorm};
+
+use crate::digits::Digits;
+use crate::{Error, Result};
+
+/// The embedded plans: name and text.
+pub const PROFILES: [(&str, &str); 4] = [
+    ("smoke", include_str!("../plans/smoke.toml")),
+    ("quick", include_str!("../plans/quick.toml")),
+    ("cpu", include_str!("../plans/cpu.toml")),
+    ("paper", include_str!("../plans/paper.toml")),
+];
+
+/// A whole plan; see the module's page.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// Short name; the `profile` of the report.
+    pub name: String,
+    /// What it is for and how long it takes, for the person who chooses.
+    pub about: String,
+    /// Seed of the attacks; network number k of a recipe is trained with `seed + k`.
+    pub seed: u64,
+    /// How many of the last training digits no network may see.
+    pub held_out: usize,
+    /// Samples of digits by name.
+    pub digits: BTreeMap<String, Digits>,
+    /// Networks by name.
+    pub networks: BTreeMap<String, NetworkPlan>,
+    /// Attacks by name.
+    #[serde(default)]
+    pub attacks: BTreeMap<String, AttackPlan>,
+    /// Tables, in the order of the report.
+    #[serde(default, rename = "table")]
+    pub tables: Vec<Table>,
+    /// The comparison of one attack with its rivals at one budget.
+    #[serde(default)]
+    pub rivals: Option<Rivals>,
+    /// Gradient norms along attacks.
+    #[serde(default)]
+    pub figure1: Option<Figure1>,
+    /// What the paper leaves open and was chosen here.
+    #[serde(default, rename = "choice")]
+    pub choices: Vec<Choice>,
+    /// What a reader of the report has to know.
+    #[serde(default)]
+    pub notes: Vec<String>,
+}
+
+/// One network: how it comes to be, or why it does not.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkPlan {
+    /// Name of a known architecture.
+    pub architecture: String,
+    /// Name of the defence, as the columns of Table 1 name it; `natural` for none.
+    pub defense: String,
+    /// Norm that it was trained against; none for natural training.
+    #[serde(default)]
+    pub training_norm: Option<TrainingNorm>,
+    /// Another network of this plan whose weights this one starts from.
+    #[serde(default)]
+    pub starts_from: Option<String>,
+    /// How many networks of this recipe are trained, with seeds `seed`, `seed + 1`, …
+    #[serde(default = "one")]
+    pub seeds: u32,
+    /// The recipe. Its `seed` may be left out; it is added to the plan's.
+    #[serde(default, deserialize_with = "recipe")]
+    pub training: Option<TrainingPlan>,
+    /// Why there is no recipe yet; the cells of this network are shown as missing, with this reason.
+    #[serde(default)]
+    pub missing: Option<String>,
+}
+
+/// One attack with the number of its restarts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttackPlan {
+    /// Independent runs of which the worst counts.
+    #[serde(default = "one")]
+    pub restarts: u32,
+    /// Step size as a share of the radius of the threat model; replaces `ascent.step_size`.
+    #[serde(default)]
+    pub step_per_radius: Option<f64>,
+    /// Everything else.
+    pub ascent: ProjectedAscent,
+}
+
+impl AttackPlan {
+    /// The attack with its step size at this radius.
+    pub fn at(&self, epsilon: Radius) -> ProjectedAscent {
+        let mut ascent = self.ascent;
+        if let Some(share) = self.step_per_radius {
+            ascent.step_size = share * epsilon.get();
+        }
+        ascent
+    }
+}
+
+/// A table: networks across, threats down.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Table {
+    /// Short name; the `table` of its cells and what `--only` takes.
+    pub name: String,
+    /// Whose rules it follows.
+    pub setting: Setting,
+    /// Networks of this plan.
+    pub networks: Vec<String>,
+    /// Only the first so many seeds of each network; all when left out.
+    #[serde(default)]
+    pub seeds: Option<u32>,
+    /// Sample of digits.
+    pub digits: String,
+    /// Most forward and backward passes per digit and attack, judging included; no limit when left out.
+    #[serde(default)]
+    pub cap: Option<u64>,
+    /// Run only when `--only` names it: how settings are chosen.
+    #[serde(default)]
+    pub on_request: bool,
+    /// Show every column of the paper's Table 1, those without a network as missing.
+    #[serde(default)]
+    pub all_columns: bool,
+    /// Rows from top to bottom.
+    #[serde(rename = "row")]
+    pub rows: Vec<Row>,
+}
+
+/// One row of a table: a threat and the attacks that try it; natural accuracy when there is no threat.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Row {
+    /// Short name; the `row` of its cells.
+    pub name: String,
+    /// Norm of the threat model.
+    #[serde(default)]
+    pub norm: Option<Norm>,
+    /// Radius of the threat model.
+    #[serde(default)]
+    pub epsilon: Option<Radius>,
+    /// Attacks of this plan; a digit survives if it survives all of them.
+    #[serde(default)]
+    pub attacks: Vec<String>,
+}
+
+/// One attack against its parts and its rivals, all with one budget per digit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rivals {
+    /// Sample of digits.
+    pub digits: String,
+    /// Networks of this plan.
+    pub networks: Vec<String>,
+    /// Only the first so many seeds of each network; all when left out.
+    #[serde(default)]
+    pub seeds: Option<u32>,
+    /// Norm of the threat model.
+    pub norm: Norm,
+    /// Radii, each a comparison of its own.
+    #[serde(rename = "threat")]
+    pub threats: Vec<RivalThreat>,
+    /// Most forward and backward passes per digit, judging included.
+    pub cap: u64,
+    /// The attack in question.
+    pub subject: String,
+    /// Its own parts.
+    #[serde(default)]
+    pub parts: Vec<String>,
+    /// The attacks that it has to beat.
+    pub rivals: Vec<String>,
+    /// Run only when `--only` names it.
+    #[serde(default)]
+    pub on_request: bool,
+}
+
+/// One radius of the comparison.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RivalThreat {
+    /// Radius of the threat model.
+    pub epsilon: Radius,
+    /// The best rival, as chosen on held-out digits. When left out the others are held against
+    /// whichever rival does best on the very digits of the comparison, which favours that rival.
+    #[serde(default)]
+    pub best: Option<String>,
+}
+
+/// Something that the paper leaves open, what was chosen and why; printed in the report.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Choice {
+    /// What had to be chosen.
+    pub name: String,
+    /// What was.
+    pub value: String,
+    /// Why, and measured on which digits.
+    pub evidence: String,
+}
+
+/// Curves of the gradient's l2 norm at the iterate against the step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Figure1 {
+    /// Sample of digits.
+    pub digits: String,
+    /// What a reader has to know, for example which network stands in for another.
+    #[serde(default)]
+    pub note: String,
+    /// Curves in the order of the legend.
+    #[serde(rename = "curve")]
+    pub curves: Vec<Curve>,
+}
+
+/// One curve of Figure 1.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Curve {
+    /// Text of the legend.
+    pub label: String,
+    /// Network of this plan (its first seed).
+    pub network: String,
+    /// Norm of the threat model.
+    pub norm: Norm,
+    /// Radius of the threat model.
+    pub epsilon: Radius,
+    /// Attack of this plan.
+    pub attack: String,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// A recipe whose seed may be left out: the plan's seed is added to it anyway.
+fn recipe<'de, D: Deserializer<'de>>(from: D) -> Result<Option<TrainingPlan>, D::Error> {
+    let Some(mut table) = Option::<toml::Table>::deserialize(from)? else { return Ok(None) };
+    table.entry("seed").or_insert(toml::Value::Integer(0));
+    TrainingPlan::deserialize(table).map(Some).map_err(serde::de::Error::custom)
+}
+
+impl Plan {
+    /// Reads a plan and checks that it can be run.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::PlanSyntax`] for text that is not such a plan (with line and column),
+    /// [`Error::Plan`] for names that lead nowhere and numbers that make no sense.
+    pub fn parse(text: &str) -> Result<Self> {
+        let plan: Self = toml::from_str(text)?;
+        crate::validate::validate(&plan)?;
+        Ok(plan)
+    }
+
+    /// One of the embedded plans.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownProfile`] for any other name.
+    pub fn profile(name: &str) -> Result<Self> {
+        let text = PROFILES.iter().find(|(known, _)| *known == name).map(|(_, text)| *text);
+        let known = PROFILES.map(|(known, _)| known).join(", ");
+        Self::parse(text.ok_or(Error::UnknownProfile { name: name.to_owned(), known })?)
+    }
+
+    /// Everything that `--only` can name.
+    pub fn parts(&self) -> Vec<&str> {
+        let tables = self.tables.iter().map(|table| table.name.as_str());
+        let figure = self.figure1.iter().map(|_| "figure1");
+        let rivals = self.rivals.iter().map(|_| "rivals");
+        tables.chain(figure).chain(rivals).collect()
+    }
+
+    /// Whether a part is to be run: it was asked for by name, or nothing was and it is not
+    /// reserved for that.
+    pub(crate) fn wants(&self, part: &str, only: &[String]) -> bool {
+        if only.is_empty() {
+            let reserved = self.tables.iter().any(|table| table.name == part && table.on_request)
+                || part == "rivals" && self.rivals.as_ref().is_some_and(|rivals| rivals.on_request);
+            return !reserved;
+        }
+        only.iter().any(|name| name == part)
+    }
+
+    /// Checks the names given to `--only`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownPart`] for a name that this plan does not hold.
+    pub fn check_only(&self, only: &[String]) -> Result<()> {
+        for name in only {
+            if !self.parts().contains(&name.as_str()) {
+                return Err(Error::UnknownPart {
+                    plan: self.name.clone(),
+                    name: name.clone(),
+                    known: self.parts().join(", "),
+                });
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,351 @@
+//! Running a plan: which jobs, in which order, and what becomes of a cell whose job fails.
+//!
+//! Everything is decided before anything runs: the keys of all jobs follow from the plan, so what is
+//! left to do is known and can be estimated. Networks are trained when the first cell needs them.
+//! A job that fails takes its cells with it and no others. A stop that was asked for ends the run
+//! with a report of what is there; a disk that refuses ends it with an error. Both keep all finished
+//! work.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+use saddle_model::Architecture;
+use saddle_report::{Figure, Report, Series};
+
+use crate::job::{AttackJob, Bench, Data, Machine, RunObserver, Survey, TrainJob, Trained};
+use crate::paper::{CellPlan, Work, cells, in_words};
+use crate::plan::{Figure1, Plan, Rivals};
+use crate::{Error, Key, Result, Store};
+
+mod assemble;
+mod rivals;
+mod tally;
+
+pub use assemble::{AttackDetail, Detail};
+
+/// A network of the plan and its number among those of one recipe.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct NetworkId {
+    pub(crate) name: String,
+    pub(crate) number: u32,
+}
+
+/// Everything that a run needs.
+pub struct Laboratory<'a> {
+    /// What to do.
+    pub plan: &'a Plan,
+    /// On which digits.
+    pub data: &'a Data,
+    /// Where results are kept.
+    pub store: &'a Store,
+    /// What computes.
+    pub machine: &'a Machine,
+    /// Commit of the program, for the report.
+    pub commit: &'a str,
+}
+
+/// What a run leaves: the report, one line per cell with the fate of every digit, and the times.
+#[derive(Debug)]
+pub struct Finished {
+    /// The report; a pure function of plan, data, program and kernels.
+    pub report: Report,
+    /// The report's cells, digit by digit.
+    pub details: Vec<Detail>,
+    /// How long the jobs of this run took; jobs found in the store do not appear.
+    pub times: Vec<JobTime>,
+    /// Whether the observer stopped the run before its end.
+    pub interrupted: bool,
+}
+
+/// How long a job took.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JobTime {
+    /// The job in words.
+    pub job: String,
+    /// Seconds of wall clock in this run, from its last checkpoint if it was resumed.
+    pub seconds: f64,
+}
+
+impl Laboratory<'_> {
+    /// Runs the plan, or the parts of it that `only` names, and assembles the report.
+    ///
+    /// Of the other parts the report shows what earlier runs have left in the store.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownPart`] and [`Error::Plan`] before any work; [`Error::Write`] when the store
+    /// refuses. A job that fails is no error: its cells are `failed` and the report says why.
+    pub fn run(&self, only: &[String], observer: &mut dyn RunObserver) -> Result<Finished> {
+        self.plan.check_only(only)?;
+        let bench = Bench::new(self.plan, self.data, self.store, self.machine)?;
+        let mut run = Run::new(&bench)?;
+        let mut all = Vec::new();
+        for table in &self.plan.tables {
+            let mut cells = cells(self.plan, table, &self.machine.name());
+            if !self.plan.wants(&table.name, only) {
+                cells = run.already_measured(cells)?;
+            }
+            all.extend(cells);
+        }
+        let cells = all;
+        let mut figure = self.plan.figure1.as_ref();
+        if !self.plan.wants("figure1", only) && run.expected_passes(&[], figure, None)? > 0 {
+            figure = None;
+        }
+        let mut rivals = self.plan.rivals.as_ref();
+        if !self.plan.wants("rivals", only) && run.expected_passes(&[], None, rivals)? > 0 {
+            rivals = None;
+        }
+        observer.planned(run.expected_passes(&cells, figure, rivals)?);
+
+        let mut book = assemble::Book::default();
+        let outcome = run.all(&cells, figure, rivals, &mut book, observer);
+        let interrupted = match outcome {
+            Ok(()) => false,
+            Err(Error::Interrupted) => true,
+            Err(error) => return Err(error),
+        };
+        book.fill_up(&cells);
+        let times = std::mem::take(&mut run.times);
+        let (report, details) = book.close(self, &bench, &run, &cells)?;
+        Ok(Finished { report, details, times, interrupted })
+    }
+
+    /// Trains one network of the plan, or finds it in the store: the bytes of its weight file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Plan`] for a network that the plan does not hold or cannot train,
+    /// [`Error::Interrupted`] when the observer stopped it, and whatever the training fails with.
+    pub fn train(&self, name: &str, observer: &mut dyn RunObserver) -> Result<Vec<u8>> {
+        let bench = Bench::new(self.plan, self.data, self.store, self.machine)?;
+        let network = self.plan.networks.get(name).ok_or_else(|| {
+            let known: Vec<&str> = self.plan.networks.keys().map(String::as_str).collect();
+            Error::Plan(format!("no network is called `{name}`; known: {}", known.join(", ")))
+        })?;
+        if let Some(reason) = &network.missing {
+            return Err(Error::Plan(format!("network `{name}` cannot be trained: {reason}")));
+        }
+        let mut run = Run::new(&bench)?;
+        let id = NetworkId { name: name.to_owned(), number: 0 };
+        observer.planned(run.training_passes(&id, &mut BTreeSet::new())?);
+        run.trained(&id, observer)?.bytes(&bench)
+    }
+}
+
+/// A run under way: networks trained so far, failures remembered so that they happen once.
+struct Run<'a> {
+    bench: &'a Bench<'a>,
+    trainings: BTreeMap<NetworkId, TrainJob>,
+    keys: BTreeMap<NetworkId, Key>,
+    networks: BTreeMap<NetworkId, Result<Rc<Trained>, String>>,
+    times: Vec<JobTime>,
+}
+
+impl<'a> Run<'a> {
+    /// Resolves every network of the plan to a training job and its key.
+    fn new(bench: &'a Bench<'a>) -> Result<Self> {
+        let mut run = Self {
+            bench,
+            trainings: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            networks: BTreeMap::new(),
+            times: Vec::new(),
+        };
+        for (name, network) in &bench.plan.networks {
+            for number in 0..network.seeds {
+                run.resolve(&NetworkId { name: name.clone(), number })?;
+            }
+        }
+        Ok(run)
+    }
+
+    /// The key of a network; its ancestors are resolved first. None for a network without recipe.
+    fn resolve(&mut self, id: &NetworkId) -> Result<Option<Key>> {
+        if let Some(key) = self.keys.get(id) {
+            return Ok(Some(key.clone()));
+        }
+        let plan = self.bench.plan;
+        let Some(network) = plan.networks.get(&id.name) else {
+            return Err(Error::Plan(format!("no network is called `{}`", id.name)));
+        };
+        let Some(recipe) = &network.training else { return Ok(None) };
+        let starts_from = match self.parent(id) {
+            None => None,
+            Some(parent) => match self.resolve(&parent)? {
+                Some(key) => Some(key),
+                // An ancestor without a recipe: trained() will say so.
+                None => return Ok(None),
+            },
+        };
+        let mut training = recipe.clone();
+        training.seed += plan.seed + u64::from(id.number);
+        let architecture = Architecture::by_name(&network.architecture)?;
+        let job = TrainJob { architecture, training, starts_from };
+        let key = job.key(self.bench)?;
+        self.trainings.insert(id.clone(), job);
+        self.keys.insert(id.clone(), key.clone());
+        Ok(Some(key))
+    }
+
+    /// The network that another one starts from: same number if there are as many, else the last.
+    fn parent(&self, id: &NetworkId) -> Option<NetworkId> {
+        let plan = self.bench.plan;
+        let name = plan.networks.get(&id.name)?.starts_from.clone()?;
+        let seeds = plan.networks.get(&name)?.seeds;
+        Some(NetworkId { number: id.number.min(seeds - 1), name })
+    }
+
+    /// A trained network: remembered, from the store, or by work.
+    fn trained(&mut self, id: &NetworkId, observer: &mut dyn RunObserver) -> Result<Rc<Trained>> {
+        match self.networks.get(id) {
+            Some(Ok(trained)) => return Ok(Rc::clone(trained)),
+            Some(Err(reason)) => return Err(Error::Plan(reason.clone())),
+            None => {}
+        }
+        let initial = match self.parent(id) {
+            Some(parent) => Some(self.trained(&parent, observer)?),
+            None => None,
+        };
+        let what = format!("train {} (seed {})", id.name, self.seed(id));
+        let Some(job) = self.trainings.get(id) else {
+            return Err(Error::Plan(format!("network `{}` has no recipe", id.name)));
+        };
+        let bench = self.bench;
+        let known = bench.store.result(&job.key(bench)?).is_some();
+        let started = Instant::now();
+        if !known {
+            observer.begin(&what);
+        }
+        let outcome = job.run(bench, initial.as_deref(), observer).map(Rc::new);
+        if !known {
+            self.ended(&what, started, &outcome, observer);
+        }
+        match outcome {
+            Err(error) if error.is_fatal() => Err(error),
+            Err(error) => {
+                let reason = format!("the training of `{}` failed: {error}", id.name);
+                self.networks.insert(id.clone(), Err(reason.clone()));
+                Err(Error::Plan(reason))
+            }
+            Ok(trained) => {
+                self.networks.insert(id.clone(), Ok(Rc::clone(&trained)));
+                Ok(trained)
+            }
+        }
+    }
+
+    fn seed(&self, id: &NetworkId) -> u64 {
+        self.bench.plan.seed + u64::from(id.number)
+    }
+
+    /// Notes the time of a job that was worked on and tells the observer how it ended.
+    fn ended<T>(
+        &mut self,
+        what: &str,
+        started: Instant,
+        outcome: &Result<T>,
+        observer: &mut dyn RunObserver,
+    ) {
+        let seconds = started.elapsed().as_secs_f64();
+        self.times.push(JobTime { job: what.to_owned(), seconds });
+        let failure = outcome.as_ref().err().map(ToString::to_string);
+        observer.end(what, failure.as_deref());
+    }
+
+    /// Everything that was asked for, in the order of the report; the book takes it down.
+    fn all(
+        &mut self,
+        cells: &[CellPlan],
+        figure: Option<&Figure1>,
+        rivals: Option<&Rivals>,
+        book: &mut assemble::Book,
+        observer: &mut dyn RunObserver,
+    ) -> Result<()> {
+        for cell in cells {
+            let Ok(work) = &cell.work else { continue };
+            match self.surveys(cell, work, observer) {
+                Ok(surveys) => book.cell(cell, work, &surveys)?,
+                Err(error) if error.is_fatal() => return Err(error),
+                Err(error) => book.failed_cell(cell, &error),
+            }
+        }
+        if let Some(figure) = figure {
+            match self.curves(figure, observer) {
+                Ok(figure) => book.figures.push(figure),
+                Err(error) if error.is_fatal() => return Err(error),
+                Err(error) => book.failure("figure1", &error),
+            }
+        }
+        if let Some(rivals) = rivals {
+            self.compare(rivals, book, observer)?;
+        }
+        Ok(())
+    }
+
+    fn surveys(
+        &mut self,
+        cell: &CellPlan,
+        work: &Work,
+        observer: &mut dyn RunObserver,
+    ) -> Result<Vec<Survey>> {
+        let what = format!("{} {} on {}", cell.key.table, cell.key.row, cell.key.network);
+        work.jobs
+            .iter()
+            .map(|job| self.survey(&what, &work.network, &work.sample, job, observer))
+            .collect()
+    }
+
+    /// One attack job, with its network trained first if need be.
+    fn survey(
+        &mut self,
+        what: &str,
+        network: &NetworkId,
+        sample: &str,
+        job: &AttackJob,
+        observer: &mut dyn RunObserver,
+    ) -> Result<Survey> {
+        let bench = self.bench;
+        let sample = bench.sample(sample)?;
+        let trained = self.trained(network, observer)?;
+        let known = bench.store.result(&job.key(bench, &trained.key, &sample)?).is_some();
+        let started = Instant::now();
+        let detail = job.attempt.as_ref().map_or("natural accuracy".to_owned(), in_words);
+        let what = format!("{what} (seed {}): {detail}", self.seed(network));
+        if !known {
+            observer.begin(&what);
+        }
+        let outcome = job.run(bench, &trained, &sample, observer);
+        if !known {
+            self.ended(&what, started, &outcome, observer);
+        }
+        outcome
+    }
+
+    fn curves(&mut self, figure: &Figure1, observer: &mut dyn RunObserver) -> Result<Figure> {
+        let mut series = Vec::new();
+        for (label, network, job) in tally::curves(self.bench.plan, figure) {
+            let bench = self.bench;
+            let sample = bench.sample(&figure.digits)?;
+            let trained = self.trained(&network, observer)?;
+            let what = format!("figure1: {label}");
+            let started = Instant::now();
+            observer.begin(&what);
+            let outcome = job.run(bench, &trained, &sample, observer);
+            self.ended(&what, started, &outcome, observer);
+            let curve = outcome?;
+            let label = format!("{label} ({} of {} digits stand)", curve.robust, curve.total);
+            series.push(Series::from_steps(label, self.bench.plan.seed, &curve.steps));
+        }
+        Ok(Figure {
+            id: "figure1".to_owned(),
+            title: "Size of the input gradient along the attack".to_owned(),
+            caption: figure.note.clone(),
+            quantity: "l2 norm of the gradient of the cross-entropy".to_owned(),
+            series,
+        })
+    }
+}

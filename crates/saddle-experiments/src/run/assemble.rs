@@ -1,0 +1,205 @@
+//! From surveys to the report: cells, provenance, failures, and every digit's fate beside them.
+
+use serde::Serialize;
+
+use saddle_report::{
+    AttackNote, Cell, CellKey, Choice, Fact, Failure, Figure, Provenance, Report, RivalRow,
+};
+
+use super::{Laboratory, Run};
+use crate::job::{Bench, Survey};
+use crate::key::{canonical_json, sha256_hex};
+use crate::paper::{CellPlan, Work, in_words};
+use crate::{Error, Result};
+
+/// A cell with the fate of every digit: one line of `cells.jsonl`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Detail {
+    /// The cell as the report has it.
+    #[serde(flatten)]
+    pub cell: Cell,
+    /// The sample of digits, as the plan names it.
+    pub digits: String,
+    /// Every attack of the cell, with what it did.
+    pub attacks: Vec<AttackDetail>,
+}
+
+/// What one attack did to every digit.
+#[derive(Clone, Debug, Serialize)]
+pub struct AttackDetail {
+    /// The attack in words; `natural` for none.
+    pub attack: String,
+    /// Index of each digit in its data set.
+    pub ids: Vec<u64>,
+    /// `1` for each digit that was right and stayed right, in the order of `ids`.
+    pub robust: String,
+    /// Mean forward and backward passes per digit.
+    pub passes_per_example: f64,
+    /// Largest distance of a judged image from its digit, in the norm of the threat model.
+    pub largest_distance: f64,
+    /// Gradients that were exactly zero, tiny, or not finite.
+    pub zero_tiny_non_finite: [u64; 3],
+}
+
+/// What a run has found so far.
+#[derive(Default)]
+pub(super) struct Book {
+    cells: Vec<Cell>,
+    details: Vec<Detail>,
+    failures: Vec<Failure>,
+    pub(super) figures: Vec<Figure>,
+    pub(super) rivals: Vec<RivalRow>,
+}
+
+impl Book {
+    /// Takes down a measured cell: a digit survives if it survives every attack.
+    pub(super) fn cell(&mut self, plan: &CellPlan, work: &Work, surveys: &[Survey]) -> Result<()> {
+        let total = surveys.first().map_or(0, |survey| survey.verdicts.len());
+        let survives =
+            |row: usize| surveys.iter().all(|survey| survey.verdicts[row].robust(work.judge));
+        let correct = (0..total).filter(|&row| survives(row)).count() as u64;
+        let attacks: Vec<AttackDetail> = work
+            .jobs
+            .iter()
+            .zip(surveys)
+            .map(|(job, survey)| AttackDetail {
+                attack: job.attempt.as_ref().map_or("natural".to_owned(), in_words),
+                ids: survey.verdicts.iter().map(|verdict| verdict.id).collect(),
+                robust: robust_bits(survey, work),
+                passes_per_example: mean_passes(survey),
+                largest_distance: survey.verdicts.iter().fold(0.0, |far, v| v.distance.max(far)),
+                zero_tiny_non_finite: [
+                    survey.health.zero,
+                    survey.health.tiny,
+                    survey.health.non_finite,
+                ],
+            })
+            .collect();
+        let passes = attacks.iter().map(|attack| attack.passes_per_example).sum();
+        let cell = Cell::measured(plan.key.clone(), correct, total as u64, passes)
+            .map_err(|error| Error::format("cell", error))?;
+        self.cells.push(cell.clone());
+        self.details.push(Detail { cell, digits: work.sample.clone(), attacks });
+        Ok(())
+    }
+
+    pub(super) fn failed_cell(&mut self, plan: &CellPlan, error: &Error) {
+        self.cells.push(Cell::failed(plan.key.clone()));
+        self.failure(&name(&plan.key), error);
+    }
+
+    pub(super) fn failure(&mut self, what: &str, error: &Error) {
+        self.failures.push(Failure { what: what.to_owned(), reason: error.to_string() });
+    }
+
+    /// Adds the cells that nobody measured, as missing, and puts all into the plan's order.
+    pub(super) fn fill_up(&mut self, plans: &[CellPlan]) {
+        let found = std::mem::take(&mut self.cells);
+        for plan in plans {
+            let known = found.iter().find(|cell| is(cell, &plan.key)).cloned();
+            self.cells.push(known.unwrap_or_else(|| Cell::missing(plan.key.clone())));
+        }
+    }
+
+    pub(super) fn close(
+        self,
+        laboratory: &Laboratory<'_>,
+        bench: &Bench<'_>,
+        run: &Run<'_>,
+        plans: &[CellPlan],
+    ) -> Result<(Report, Vec<Detail>)> {
+        let plan = laboratory.plan;
+        let mut notes = plan.notes.clone();
+        notes.extend(missing_reasons(plans));
+        let own = plan.choices.iter().cloned();
+        let choices = own.map(|c| Choice { name: c.name, value: c.value, evidence: c.evidence });
+        let report = Report {
+            profile: plan.name.clone(),
+            seed: plan.seed,
+            commit: laboratory.commit.to_owned(),
+            cells: self.cells,
+            figures: self.figures,
+            rivals: self.rivals,
+            provenance: Provenance {
+                facts: facts(laboratory, bench, run)?,
+                attacks: attack_notes(plans),
+                choices: choices.collect(),
+                failures: self.failures,
+                notes,
+            },
+        };
+        Ok((report, self.details))
+    }
+}
+
+/// Where the numbers come from; nothing in it depends on when or how often the run was interrupted.
+fn facts(laboratory: &Laboratory<'_>, bench: &Bench<'_>, run: &Run<'_>) -> Result<Vec<Fact>> {
+    let fact = |name: &str, value: String| Fact { name: name.to_owned(), value };
+    let plan = sha256_hex(canonical_json(laboratory.plan)?.as_bytes());
+    let data = laboratory.data;
+    let mut facts = vec![
+        fact("plan", format!("{}, SHA-256 {plan}", laboratory.plan.about.trim())),
+        fact("program", format!("saddle {}", env!("CARGO_PKG_VERSION"))),
+        fact("kernels", laboratory.machine.name()),
+        fact("training digits", format!("{}, SHA-256 {}", data.train.name, data.train.sha256())),
+        fact("test digits", format!("{}, SHA-256 {}", data.test.name, data.test.sha256())),
+        fact("digits trained on", format!("the first {}", bench.seen())),
+        fact("digits held out", format!("the last {} of them", laboratory.plan.held_out)),
+    ];
+    for (id, outcome) in &run.networks {
+        let Ok(trained) = outcome else { continue };
+        let hash = sha256_hex(&trained.bytes(bench)?);
+        let name = format!("weights of {} (seed {})", id.name, run.seed(id));
+        facts.push(fact(&name, format!("SHA-256 {hash}")));
+    }
+    Ok(facts)
+}
+
+/// The attacks behind each row of each table, once.
+fn attack_notes(plans: &[CellPlan]) -> Vec<AttackNote> {
+    let mut notes: Vec<AttackNote> = Vec::new();
+    for plan in plans {
+        let Ok(work) = &plan.work else { continue };
+        let words: Vec<String> =
+            work.jobs.iter().filter_map(|job| job.attempt.as_ref()).map(in_words).collect();
+        let words = if words.is_empty() { "no attack".to_owned() } else { words.join("; and ") };
+        let note = AttackNote { setting: plan.key.setting, row: plan.key.row.clone(), words };
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
+    notes
+}
+
+/// Why networks are missing, once per network.
+fn missing_reasons(plans: &[CellPlan]) -> Vec<String> {
+    let mut reasons = Vec::new();
+    for plan in plans {
+        let Err(reason) = &plan.work else { continue };
+        let reason = format!("{} is missing: {reason}.", plan.key.network);
+        if !reasons.contains(&reason) {
+            reasons.push(reason);
+        }
+    }
+    reasons
+}
+
+fn robust_bits(survey: &Survey, work: &Work) -> String {
+    survey.verdicts.iter().map(|v| if v.robust(work.judge) { '1' } else { '0' }).collect()
+}
+
+fn mean_passes(survey: &Survey) -> f64 {
+    let passes: u64 = survey.verdicts.iter().map(|verdict| verdict.passes()).sum();
+    passes as f64 / survey.verdicts.len().max(1) as f64
+}
+
+fn name(key: &CellKey) -> String {
+    format!("{}: {} on {} (seed {})", key.table, key.row, key.network, key.seed)
+}
+
+fn is(cell: &Cell, key: &CellKey) -> bool {
+    cell.table == key.table
+        && cell.network == key.network
+        && cell.row == key.row
+        && cell.seed == key.seed
+}

@@ -1,0 +1,94 @@
+//! One attack against its parts and its rivals: one budget, the same digits, a paired test.
+
+use saddle_report::{Contender, Role, compare};
+
+use super::{NetworkId, Run, assemble::Book, tally};
+use crate::Result;
+use crate::job::RunObserver;
+use crate::paper::in_words;
+use crate::plan::{Plan, RivalThreat, Rivals};
+
+/// The networks of the comparison.
+pub(super) fn networks(plan: &Plan, rivals: &Rivals) -> Vec<NetworkId> {
+    let recipes = rivals.networks.iter().filter_map(|name| Some((name, plan.networks.get(name)?)));
+    recipes
+        .flat_map(|(name, network)| {
+            let seeds = rivals.seeds.map_or(network.seeds, |limit| limit.min(network.seeds));
+            (0..seeds).map(|number| NetworkId { name: name.clone(), number })
+        })
+        .collect()
+}
+
+/// All contenders by name, with the part that they play.
+pub(super) fn roles(rivals: &Rivals) -> impl Iterator<Item = (&str, Role)> {
+    let subject = std::iter::once((rivals.subject.as_str(), Role::SecondOrder));
+    let parts = rivals.parts.iter().map(|name| (name.as_str(), Role::Part));
+    subject.chain(parts).chain(rivals.rivals.iter().map(|name| (name.as_str(), Role::Rival)))
+}
+
+impl Run<'_> {
+    pub(super) fn compare(
+        &mut self,
+        rivals: &Rivals,
+        book: &mut Book,
+        observer: &mut dyn RunObserver,
+    ) -> Result<()> {
+        for network in networks(self.bench.plan, rivals) {
+            for threat in &rivals.threats {
+                match self.compare_one(rivals, &network, threat, book, observer) {
+                    Err(error) if error.is_fatal() => return Err(error),
+                    Err(error) => {
+                        let epsilon = threat.epsilon.get();
+                        let (name, seed) = (&network.name, self.seed(&network));
+                        let what =
+                            format!("rivals on {name} (seed {seed}), {} {epsilon}", rivals.norm);
+                        book.failure(&what, &error);
+                    }
+                    Ok(()) => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn compare_one(
+        &mut self,
+        rivals: &Rivals,
+        network: &NetworkId,
+        threat: &RivalThreat,
+        book: &mut Book,
+        observer: &mut dyn RunObserver,
+    ) -> Result<()> {
+        let plan = self.bench.plan;
+        let mut contenders = Vec::new();
+        let mut best = None;
+        for (name, role) in roles(rivals) {
+            let Some(job) = tally::contender(plan, rivals, name, threat.epsilon) else { continue };
+            let what = format!("rivals: {name} on {}", network.name);
+            let survey = self.survey(&what, network, &rivals.digits, &job, observer)?;
+            let words = job.attempt.as_ref().map_or_else(String::new, in_words);
+            let attack = format!("{name}: {words}");
+            if threat.best.as_deref() == Some(name) {
+                best = Some(attack.clone());
+            }
+            let passes: u64 = survey.verdicts.iter().map(|verdict| verdict.passes()).sum();
+            contenders.push(Contender {
+                attack,
+                role,
+                robust: survey
+                    .verdicts
+                    .iter()
+                    .map(|v| v.robust(saddle_attacks::Judge::Any))
+                    .collect(),
+                passes_per_example: passes as f64 / survey.verdicts.len() as f64,
+            });
+        }
+        let norm = rivals.norm.to_string();
+        let epsilon = threat.epsilon.get();
+        let seed = self.seed(network);
+        let rows = compare(&network.name, (&norm, epsilon), seed, &contenders, best.as_deref())
+            .map_err(|error| crate::Error::format("comparison of rivals", error))?;
+        book.rivals.extend(rows);
+        Ok(())
+    }
+}

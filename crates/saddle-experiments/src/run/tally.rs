@@ -1,0 +1,133 @@
+//! How much work is left: passes of all jobs whose results are not in the store.
+
+use std::collections::BTreeSet;
+
+use saddle_attacks::ThreatModel;
+use saddle_ops::PixelBox;
+
+use super::{NetworkId, Run};
+use crate::job::{AttackJob, Attempt, CurveJob};
+use crate::paper::CellPlan;
+use crate::plan::{Figure1, Plan, Rivals};
+use crate::{Key, Result};
+
+/// The curves of a figure: legend, network, job.
+pub(super) fn curves(plan: &Plan, figure: &Figure1) -> Vec<(String, NetworkId, CurveJob)> {
+    let curves = figure.curves.iter().filter_map(|curve| {
+        let attack = plan.attacks.get(&curve.attack)?;
+        let threat =
+            ThreatModel { norm: curve.norm, epsilon: curve.epsilon, pixels: PixelBox::UNIT };
+        let job = CurveJob { threat, ascent: attack.at(curve.epsilon), seed: plan.seed };
+        let network = NetworkId { name: curve.network.clone(), number: 0 };
+        Some((curve.label.clone(), network, job))
+    });
+    curves.collect()
+}
+
+/// The attack of one contender at one radius, under the rules of the comparison: any iterate counts,
+/// fooled digits leave, one budget for all.
+pub(super) fn contender(
+    plan: &Plan,
+    rivals: &Rivals,
+    name: &str,
+    epsilon: saddle_ops::Radius,
+) -> Option<AttackJob> {
+    let attack = plan.attacks.get(name)?;
+    Some(AttackJob {
+        attempt: Some(Attempt {
+            threat: ThreatModel { norm: rivals.norm, epsilon, pixels: PixelBox::UNIT },
+            ascent: attack.at(epsilon),
+            restarts: attack.restarts,
+            judge: saddle_attacks::Judge::Any,
+            stop_fooled: true,
+            cap: Some(rivals.cap),
+        }),
+        seed: plan.seed,
+    })
+}
+
+impl Run<'_> {
+    /// Forward and backward passes that the run is expected to take.
+    pub(super) fn expected_passes(
+        &self,
+        cells: &[CellPlan],
+        figure: Option<&Figure1>,
+        rivals: Option<&Rivals>,
+    ) -> Result<u64> {
+        let mut seen = BTreeSet::new();
+        let mut passes = 0;
+        for work in cells.iter().filter_map(|cell| cell.work.as_ref().ok()) {
+            for job in &work.jobs {
+                passes += self.attack_passes(&work.network, &work.sample, job, &mut seen)?;
+            }
+        }
+        if let Some(figure) = figure {
+            for (_, network, job) in curves(self.bench.plan, figure) {
+                passes += self.training_passes(&network, &mut seen)?;
+                let Some(key) = self.keys.get(&network) else { continue };
+                let sample = self.bench.sample(&figure.digits)?;
+                let cost = job.passes_per_example() * sample.indices.len() as u64;
+                passes += self.unless_known(job.key(self.bench, key, &sample)?, cost, &mut seen);
+            }
+        }
+        if let Some(rivals) = rivals {
+            for network in super::rivals::networks(self.bench.plan, rivals) {
+                for threat in &rivals.threats {
+                    for (name, _) in super::rivals::roles(rivals) {
+                        let job = contender(self.bench.plan, rivals, name, threat.epsilon);
+                        let Some(job) = job else { continue };
+                        passes += self.attack_passes(&network, &rivals.digits, &job, &mut seen)?;
+                    }
+                }
+            }
+        }
+        Ok(passes)
+    }
+
+    /// Of some cells those for which nothing is left to do.
+    pub(super) fn already_measured(&self, cells: Vec<CellPlan>) -> Result<Vec<CellPlan>> {
+        let mut known = Vec::new();
+        for cell in cells {
+            let left = self.expected_passes(std::slice::from_ref(&cell), None, None)?;
+            if cell.work.is_ok() && left == 0 {
+                known.push(cell);
+            }
+        }
+        Ok(known)
+    }
+
+    fn attack_passes(
+        &self,
+        network: &NetworkId,
+        sample: &str,
+        job: &AttackJob,
+        seen: &mut BTreeSet<Key>,
+    ) -> Result<u64> {
+        let training = self.training_passes(network, seen)?;
+        let Some(key) = self.keys.get(network) else { return Ok(training) };
+        let sample = self.bench.sample(sample)?;
+        let cost = job.passes_per_example() * sample.indices.len() as u64;
+        Ok(training + self.unless_known(job.key(self.bench, key, &sample)?, cost, seen))
+    }
+
+    /// Passes of a network's training and of the trainings that it starts from.
+    pub(super) fn training_passes(
+        &self,
+        network: &NetworkId,
+        seen: &mut BTreeSet<Key>,
+    ) -> Result<u64> {
+        let (Some(job), Some(key)) = (self.trainings.get(network), self.keys.get(network)) else {
+            return Ok(0);
+        };
+        let own = self.unless_known(key.clone(), job.passes(), seen);
+        match self.parent(network) {
+            Some(parent) if own > 0 => Ok(own + self.training_passes(&parent, seen)?),
+            _ => Ok(own),
+        }
+    }
+
+    fn unless_known(&self, key: Key, passes: u64, seen: &mut BTreeSet<Key>) -> u64 {
+        let known = self.bench.store.result(&key).is_some();
+        if seen.insert(key) && !known { passes } else { 0 }
+    }
+}

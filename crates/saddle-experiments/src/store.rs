@@ -1,0 +1,216 @@
+//! One folder in which every finished result and every half-finished one lies under its key.
+//!
+//! ```text
+//! STORE/saddle-store.txt             says what this folder is; only such a folder is ever erased
+//! STORE/ab/ab12…/job.json            what the key stands for, for a person to read
+//! STORE/ab/ab12…/parts/NAME          partial state: a training checkpoint, a chunk of 100 examples
+//! STORE/ab/ab12…/result              the finished result; once it exists the parts are gone
+//! ```
+//!
+//! # Invariants
+//!
+//! - A file is written beside its place, flushed to the disk and renamed into it: a reader sees the
+//!   old bytes or the new ones, never half of them, whenever the writer dies.
+//! - Every file starts with the SHA-256 and the length of what follows. A file that is damaged,
+//!   truncated or foreign counts as absent (with a warning in the log) and is computed again.
+//! - A write that fails is an error and removes nothing.
+//!
+//! # What is deliberately absent
+//!
+//! No index, no lock: two runs on one store write the same bytes to the same places.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::key::sha256_hex;
+use crate::{Error, Key, Result};
+
+const MARKER: &str = "saddle-store.txt";
+const MARKER_TEXT: &str = "Results and checkpoints of saddle, one folder per job. \
+Deleting it costs time, nothing else: the next run computes what is missing.\n";
+const MAGIC: &str = "saddle-entry-1";
+
+/// Where bytes go. The tests put a disk in its place that fills up.
+pub trait Disk: Send + Sync {
+    /// Writes a file so that after a crash at any moment either the old or the new content is there.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the system says; the old content is then still there.
+    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+}
+
+/// The real disk: a temporary file in the same folder, `fsync`, rename, `fsync` of the folder.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AtomicDisk;
+
+impl Disk for AtomicDisk {
+    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let folder = path.parent().ok_or_else(|| io::Error::other("the path has no folder"))?;
+        fs::create_dir_all(folder)?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".unfinished-");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            // A temporary file is private by default; a result is for everyone the umask allows.
+            builder.permissions(fs::Permissions::from_mode(0o666));
+        }
+        let mut file = builder.tempfile_in(folder)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|e| e.error)?;
+        #[cfg(unix)]
+        fs::File::open(folder)?.sync_all()?;
+        Ok(())
+    }
+}
+
+/// The folder of results and checkpoints; see the module's page for its layout.
+pub struct Store {
+    root: PathBuf,
+    disk: Box<dyn Disk>,
+}
+
+impl Store {
+    /// Opens a store, creating the folder when it does not exist.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Write`] when nothing can be written there: better said before hours of work.
+    pub fn open(root: impl Into<PathBuf>) -> Result<Self> {
+        Self::with_disk(root, Box::new(AtomicDisk))
+    }
+
+    /// Opens a store on a disk of your own; for tests of what happens when the disk fails.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::open`].
+    pub fn with_disk(root: impl Into<PathBuf>, disk: Box<dyn Disk>) -> Result<Self> {
+        let store = Self { root: root.into(), disk };
+        // Written each time although it may exist: this is the proof that the folder takes files.
+        store.write(&store.root.join(MARKER), MARKER_TEXT.as_bytes())?;
+        store.write(&store.root.join(".gitignore"), b"*\n")?;
+        Ok(store)
+    }
+
+    /// Deletes a store and all that is in it. A folder that does not exist is fine.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotAStore`] when the folder was not made by [`Store::open`], [`Error::Write`] when
+    /// the system refuses.
+    pub fn erase(root: &Path) -> Result<()> {
+        if !root.exists() {
+            return Ok(());
+        }
+        if !root.join(MARKER).is_file() {
+            return Err(Error::NotAStore { path: root.to_owned() });
+        }
+        fs::remove_dir_all(root).map_err(|source| Error::Write { path: root.to_owned(), source })
+    }
+
+    /// The folder of the store.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The finished result of a job, if it is there and undamaged.
+    pub fn result(&self, key: &Key) -> Option<Vec<u8>> {
+        read_verified(&self.folder(key).join("result"))
+    }
+
+    /// Writes the finished result of a job and then drops its partial state.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Write`]; the partial state is then still there.
+    pub fn finish(&self, key: &Key, description: &impl Serialize, result: &[u8]) -> Result<()> {
+        let folder = self.folder(key);
+        let description = serde_json::to_vec_pretty(description)
+            .map_err(|e| Error::format("description of a job", e))?;
+        self.write(&folder.join("job.json"), &description)?;
+        self.write(&folder.join("result"), &sealed(result))?;
+        self.tidy(&folder);
+        Ok(())
+    }
+
+    /// A piece of partial state, if it is there and undamaged.
+    pub fn part(&self, key: &Key, name: &str) -> Option<Vec<u8>> {
+        read_verified(&self.part_path(key, name))
+    }
+
+    /// Writes a piece of partial state, replacing what was there under this name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Write`]; the earlier piece is then still there.
+    pub fn put_part(&self, key: &Key, name: &str, bytes: &[u8]) -> Result<()> {
+        self.write(&self.part_path(key, name), &sealed(bytes))
+    }
+
+    /// Where a finished result lies, for messages and for tests that damage it.
+    pub fn result_path(&self, key: &Key) -> PathBuf {
+        self.folder(key).join("result")
+    }
+
+    /// Where a piece of partial state lies, for messages and for tests that damage it.
+    pub fn part_path(&self, key: &Key, name: &str) -> PathBuf {
+        self.folder(key).join("parts").join(name)
+    }
+
+    fn folder(&self, key: &Key) -> PathBuf {
+        self.root.join(&key.as_str()[..2]).join(key.as_str())
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
+        self.disk
+            .write(path, bytes)
+            .map_err(|source| Error::Write { path: path.to_owned(), source })
+    }
+
+    /// Removes the parts and whatever a killed writer left; failing to do so loses nothing.
+    fn tidy(&self, folder: &Path) {
+        let _ = fs::remove_dir_all(folder.join("parts"));
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(".unfinished-") {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+}
+
+/// Bytes behind a line with their hash and length.
+fn sealed(bytes: &[u8]) -> Vec<u8> {
+    let mut file = format!("{MAGIC} {} {}\n", sha256_hex(bytes), bytes.len()).into_bytes();
+    file.extend_from_slice(bytes);
+    file
+}
+
+fn read_verified(path: &Path) -> Option<Vec<u8>> {
+    let file = match fs::read(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+        Err(error) => {
+            tracing::warn!(path = %path.display(), %error, "unreadable entry; computing it again");
+            return None;
+        }
+    };
+    let payload = unsealed(&file);
+    if payload.is_none() {
+        tracing::warn!(path = %path.display(), "damaged entry; computing it again");
+    }
+    payload.map(<[u8]>::to_vec)
+}
+
+/// The bytes behind the header line when hash and length are right.
+fn unsealed(file: &[u8]) -> Option<&[u8]> {
+    let end = file.iter().take(128).position(|&byte| byte == b'\n')?;
+    let payload = &file[end + 1..];
+    let expected = format!("{MAGIC} {} {}", sha256_hex(payload), payload.len());
+    (file[..end] == *expected.as_bytes()).then_some(payload)
+}

@@ -1,0 +1,147 @@
+//! What a plan must satisfy beyond its grammar: names lead somewhere, numbers make sense.
+//!
+//! Checked before any work starts, because a typo in the last table should not cost an hour of training.
+
+use std::collections::BTreeSet;
+
+use crate::plan::{Plan, Row, Table};
+use crate::{Error, Result};
+
+/// Checks a whole plan; the first thing wrong is named with its place.
+pub(crate) fn validate(plan: &Plan) -> Result<()> {
+    named("the plan", "name", &plan.name)?;
+    networks(plan)?;
+    for (name, attack) in &plan.attacks {
+        let place = format!("attack `{name}`");
+        ensure(attack.restarts >= 1, || format!("{place}: restarts must be at least 1"))?;
+        if let Some(share) = attack.step_per_radius {
+            ensure(share.is_finite() && share > 0.0, || {
+                format!("{place}: step_per_radius {share} must be finite and greater than 0")
+            })?;
+        }
+        attack.ascent.check().map_err(|error| Error::Plan(format!("{place}: {error}")))?;
+    }
+    let mut seen = BTreeSet::from(["figure1".to_owned(), "rivals".to_owned()]);
+    for table in &plan.tables {
+        named("a table", "name", &table.name)?;
+        ensure(seen.insert(table.name.clone()), || {
+            format!("two tables are called `{}` (figure1 and rivals are taken)", table.name)
+        })?;
+        check_table(plan, table)?;
+    }
+    if let Some(rivals) = &plan.rivals {
+        digits(plan, "rivals", &rivals.digits)?;
+        known_networks(plan, "rivals", &rivals.networks, rivals.seeds)?;
+        ensure(rivals.cap >= 1, || "rivals: cap must be at least 1".to_owned())?;
+        ensure(!rivals.threats.is_empty(), || "rivals: no threats".to_owned())?;
+        for best in rivals.threats.iter().filter_map(|threat| threat.best.as_ref()) {
+            ensure(rivals.rivals.contains(best), || {
+                format!("rivals: `{best}`, named as the best rival, is not among the rivals")
+            })?;
+        }
+        ensure(!rivals.rivals.is_empty(), || "rivals: no rivals".to_owned())?;
+        let names = rivals.parts.iter().chain(&rivals.rivals).chain([&rivals.subject]);
+        let mut seen = BTreeSet::new();
+        for name in names {
+            attack(plan, "rivals", name)?;
+            ensure(seen.insert(name), || format!("rivals: attack `{name}` is named twice"))?;
+        }
+    }
+    if let Some(figure) = &plan.figure1 {
+        digits(plan, "figure1", &figure.digits)?;
+        for curve in &figure.curves {
+            known_networks(plan, "figure1", std::slice::from_ref(&curve.network), None)?;
+            attack(plan, "figure1", &curve.attack)?;
+        }
+    }
+    Ok(())
+}
+
+fn networks(plan: &Plan) -> Result<()> {
+    for (name, network) in &plan.networks {
+        let place = format!("network `{name}`");
+        saddle_model::Architecture::by_name(&network.architecture)
+            .map_err(|error| Error::Plan(format!("{place}: {error}")))?;
+        ensure(network.seeds >= 1, || format!("{place}: seeds must be at least 1"))?;
+        named(&place, "defense", &network.defense)?;
+        ensure(network.training.is_some() != network.missing.is_some(), || {
+            format!("{place}: give either a recipe under `training` or the reason under `missing`")
+        })?;
+        if let Some(training) = &network.training {
+            training.validate().map_err(|error| Error::Plan(format!("{place}: {error}")))?;
+        }
+        ensure((network.defense == "natural") == network.training_norm.is_none(), || {
+            format!("{place}: training_norm belongs to every defence but `natural`")
+        })?;
+        // Follow the chain of ancestors; longer than the number of networks means a circle.
+        let mut ancestor = network.starts_from.as_deref();
+        let mut links = 0;
+        while let Some(parent) = ancestor {
+            links += 1;
+            let Some(found) = plan.networks.get(parent) else {
+                return Err(Error::Plan(format!(
+                    "{place}: starts_from names no network `{parent}`"
+                )));
+            };
+            ensure(links <= plan.networks.len(), || {
+                format!("{place}: starts_from runs in a circle")
+            })?;
+            ensure(found.architecture == network.architecture, || {
+                format!("{place}: `{parent}`, from which it starts, has another architecture")
+            })?;
+            ancestor = found.starts_from.as_deref();
+        }
+    }
+    Ok(())
+}
+
+fn check_table(plan: &Plan, table: &Table) -> Result<()> {
+    let place = format!("table `{}`", table.name);
+    digits(plan, &place, &table.digits)?;
+    known_networks(plan, &place, &table.networks, table.seeds)?;
+    ensure(!table.rows.is_empty(), || format!("{place}: no rows"))?;
+    ensure(table.cap != Some(0), || format!("{place}: cap must be at least 1"))?;
+    let mut seen = BTreeSet::new();
+    for row in &table.rows {
+        let place = format!("{place}, row `{}`", row.name);
+        named(&place, "name", &row.name)?;
+        ensure(seen.insert(&row.name), || format!("{place}: the name is used twice"))?;
+        check_row(plan, &place, row)?;
+    }
+    Ok(())
+}
+
+fn check_row(plan: &Plan, place: &str, row: &Row) -> Result<()> {
+    let threat = row.norm.is_some() && row.epsilon.is_some();
+    let natural = row.norm.is_none() && row.epsilon.is_none();
+    ensure(if row.attacks.is_empty() { natural } else { threat }, || {
+        format!("{place}: norm, epsilon and attacks go together; natural accuracy has none of them")
+    })?;
+    row.attacks.iter().try_for_each(|name| attack(plan, place, name))
+}
+
+fn digits(plan: &Plan, place: &str, name: &str) -> Result<()> {
+    ensure(plan.digits.contains_key(name), || format!("{place}: no digits are called `{name}`"))
+}
+
+fn attack(plan: &Plan, place: &str, name: &str) -> Result<()> {
+    ensure(plan.attacks.contains_key(name), || format!("{place}: no attack is called `{name}`"))
+}
+
+fn known_networks(plan: &Plan, place: &str, names: &[String], seeds: Option<u32>) -> Result<()> {
+    ensure(!names.is_empty(), || format!("{place}: no networks"))?;
+    ensure(seeds != Some(0), || format!("{place}: seeds must be at least 1"))?;
+    names.iter().try_for_each(|name| {
+        ensure(plan.networks.contains_key(name), || {
+            format!("{place}: no network is called `{name}`")
+        })
+    })
+}
+
+fn named(place: &str, field: &str, text: &str) -> Result<()> {
+    ensure(!text.trim().is_empty(), || format!("{place}: {field} is empty"))
+}
+
+fn ensure(holds: bool, message: impl FnOnce() -> String) -> Result<()> {
+    if holds { Ok(()) } else { Err(Error::Plan(message())) }
+}
