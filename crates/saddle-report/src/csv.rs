@@ -1,11 +1,108 @@
-//! Comma-separated values.
-use crate::{Cell, Figure, RivalRow};
-pub(crate) fn cells(_cells: &[Cell]) -> String {
-    String::new()
+//! Comma-separated values (RFC 4180, with plain line ends): one line per cell, row or point.
+//! What is absent is an empty field.
+
+use crate::cell::Cell;
+use crate::figure::Figure;
+use crate::rivals::RivalRow;
+use crate::words;
+
+pub(crate) fn cells(cells: &[Cell]) -> String {
+    let head = "table,setting,network,defense,training_norm,row,seed,correct,total,accuracy,\
+                wilson95_low,wilson95_high,passes_per_example,paper,kernels,status";
+    table(
+        head,
+        cells.iter().map(|cell| {
+            let status = serde_json::to_value(cell.status).unwrap_or_default();
+            vec![
+                cell.table.clone(),
+                words::setting(cell.setting).to_owned(),
+                cell.network.clone(),
+                cell.defense.clone(),
+                cell.training_norm.map(|norm| norm.name().to_owned()).unwrap_or_default(),
+                cell.row.clone(),
+                cell.seed.to_string(),
+                cell.correct.map(|count| count.to_string()).unwrap_or_default(),
+                cell.total.map(|count| count.to_string()).unwrap_or_default(),
+                number(cell.accuracy),
+                number(cell.wilson95.map(|[low, _]| low)),
+                number(cell.wilson95.map(|[_, high]| high)),
+                number(cell.passes_per_example),
+                number(cell.paper),
+                cell.kernels.clone(),
+                status.as_str().unwrap_or_default().to_owned(),
+            ]
+        }),
+    )
 }
-pub(crate) fn rivals(_rivals: &[RivalRow]) -> String {
-    String::new()
+
+pub(crate) fn rivals(rivals: &[RivalRow]) -> String {
+    let head = "network,attack,role,norm,epsilon,training_seed,correct,total,accuracy,wilson95_low,\
+                wilson95_high,passes_per_example,best_rival,only_this,only_rival,mcnemar_p";
+    table(
+        head,
+        rivals.iter().map(|row| {
+            let test = row.mcnemar;
+            vec![
+                row.network.clone(),
+                row.attack.clone(),
+                words::role(row.role).to_owned(),
+                row.norm.clone(),
+                number(Some(row.epsilon)),
+                row.training_seed.to_string(),
+                row.correct.to_string(),
+                row.total.to_string(),
+                number(Some(row.accuracy)),
+                number(Some(row.wilson95[0])),
+                number(Some(row.wilson95[1])),
+                number(row.passes_per_example),
+                row.best_rival.to_string(),
+                test.map(|test| test.only_this.to_string()).unwrap_or_default(),
+                test.map(|test| test.only_rival.to_string()).unwrap_or_default(),
+                number(test.map(|test| test.p)),
+            ]
+        }),
+    )
 }
-pub(crate) fn figures(_figures: &[Figure]) -> String {
-    String::new()
+
+pub(crate) fn figures(figures: &[Figure]) -> String {
+    let series = figures.iter().flat_map(|figure| figure.series.iter().map(move |s| (figure, s)));
+    let points = series.flat_map(|(figure, series)| {
+        (0..series.mean.len()).map(move |step| {
+            let at = |values: &[f64]| number(values.get(step).copied());
+            vec![
+                figure.id.clone(),
+                series.label.clone(),
+                series.seed.to_string(),
+                series.examples.to_string(),
+                step.to_string(),
+                at(&series.mean),
+                at(&series.median),
+                at(&series.low),
+                at(&series.high),
+            ]
+        })
+    });
+    table("figure,series,seed,examples,step,mean,median,quantile_05,quantile_95", points)
+}
+
+fn table(head: &str, rows: impl Iterator<Item = Vec<String>>) -> String {
+    let mut text = format!("{head}\n");
+    for row in rows {
+        let fields: Vec<String> = row.iter().map(|field| quoted(field)).collect();
+        text.push_str(&fields.join(","));
+        text.push('\n');
+    }
+    text
+}
+
+fn quoted(field: &str) -> String {
+    if field.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", field.replace('"', "\"\""))
+    } else {
+        field.to_owned()
+    }
+}
+
+fn number(value: Option<f64>) -> String {
+    value.filter(|value| value.is_finite()).map(|value| value.to_string()).unwrap_or_default()
 }

@@ -1,4 +1,258 @@
-//! HTML.
-pub(crate) fn render(_: &crate::Report) -> String {
-    String::new()
+//! The report as one HTML page: style and drawings inside, no script, nothing fetched. It follows the
+//! reader's choice of light or dark; wide tables scroll on a phone, the page does not.
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use crate::cell::{Cell, Shown};
+use crate::figure::Figure;
+use crate::grid::{Column, Grid, grids};
+use crate::number::{amount, interval, percent};
+use crate::paper::row_in_words;
+use crate::plot::{self, Theme, color, css};
+use crate::report::{Provenance, Report};
+use crate::words;
+
+const STYLE: &str = include_str!("style.css");
+
+pub(crate) fn render(report: &Report) -> String {
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { "Saddle: " (words::TITLE) }
+                style { (PreEscaped(colors())) (PreEscaped(STYLE)) }
+            }
+            body {
+                header {
+                    h1 { (words::TITLE) }
+                    p.faint {
+                        "Profile " code { (report.profile) } ", seed " (report.seed) ", commit "
+                        code { (report.commit) } ". " (words::completeness(report)) "."
+                    }
+                }
+                main {
+                    (how_to_read())
+                    (findings(report))
+                    @for grid in grids(&report.cells) { (table(report, &grid)) }
+                    @for figure in &report.figures { (drawn(figure)) }
+                    @if !report.rivals.is_empty() { (rivals(report)) }
+                    (provenance(&report.provenance))
+                }
+            }
+        }
+    };
+    page.into_string()
+}
+
+/// The colours of the drawings as CSS variables, light and dark.
+fn colors() -> String {
+    let light = color::NAMES.map(|(color, name, _)| format!("--{name}: {};", css(color)));
+    let dark = color::NAMES.map(|(_, name, dark)| format!("--{name}: {dark};"));
+    format!(
+        ":root {{ {} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {} }} }}\n",
+        light.join(" "),
+        dark.join(" ")
+    )
+}
+
+fn how_to_read() -> Markup {
+    html! {
+        h2 { "How to read this" }
+        ul { @for line in words::HOW_TO_READ { li { (line) } } }
+    }
+}
+
+fn findings(report: &Report) -> Markup {
+    let findings: Vec<String> = report.findings().map(|finding| words::finding(&finding)).collect();
+    html! {
+        h2 { "Where we contradict the paper" }
+        @if findings.is_empty() {
+            p { "No measured cell excludes the paper's figure." }
+        } @else {
+            ul { @for finding in &findings { li { (finding) } } }
+        }
+    }
+}
+
+fn table(report: &Report, grid: &Grid<'_>) -> Markup {
+    let title = words::table_title(grid);
+    let notes = report.provenance.attacks.iter().filter(|note| note.setting == grid.setting);
+    let notes: Vec<_> = notes.collect();
+    html! {
+        h2 { (title) }
+        p { (words::setting_in_words(grid.setting)) }
+        figure.scroll role="img" aria-label=(title) {
+            (PreEscaped(plot::accuracies(grid, Theme::Page)))
+        }
+        h3 { "At a glance" }
+        div.scroll { (glance(grid)) }
+        @if !notes.is_empty() {
+            h3 { "The attacks behind the rows" }
+            ul { @for note in notes { li { b { (row_in_words(&note.row)) } ": " (note.words) "." } } }
+        }
+        @for column in &grid.columns { (one_network(column)) }
+    }
+}
+
+/// Rows down, networks across.
+fn glance(grid: &Grid<'_>) -> Markup {
+    html! {
+        table.glance {
+            thead { tr { th {} @for column in &grid.columns { th { (column.network) } } } }
+            tbody {
+                @for row in &grid.rows {
+                    tr {
+                        td { (row_in_words(row)) }
+                        @for column in &grid.columns {
+                            td {
+                                @for cell in column.row(row) {
+                                    div {
+                                        (words::ours(cell)) " " (words::mark(cell))
+                                        @if cell.paper.is_some() {
+                                            small { "paper " (words::papers(cell)) }
+                                        }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn one_network(column: &Column<'_>) -> Markup {
+    html! {
+        h3 { (column.network) " " small { (words::training(column)) } }
+        div.scroll {
+            table {
+                thead {
+                    tr {
+                        th { "attack" } th { "accuracy" } th { "95 % interval" } th { "n" }
+                        th { "passes" } th { "seed" } th { "paper" } th {}
+                    }
+                }
+                tbody { @for cell in &column.cells { (one_cell(cell)) } }
+            }
+        }
+    }
+}
+
+fn one_cell(cell: &Cell) -> Markup {
+    let [interval, n, passes] = words::details(cell);
+    let absent = !matches!(cell.shown(), Shown::Measured { .. });
+    html! {
+        tr {
+            td { (row_in_words(&cell.row)) }
+            td.number.absent[absent] { (words::ours(cell)) }
+            td.number { (interval) }
+            td.number { (n) }
+            td.number { (passes) }
+            td.number { (cell.seed) }
+            td.number { (words::papers(cell)) }
+            td.differs { @if !words::mark(cell).is_empty() { "≠ differs" } }
+        }
+    }
+}
+
+fn drawn(figure: &Figure) -> Markup {
+    html! {
+        h2 { (figure.title) }
+        figure.scroll role="img" aria-label=(figure.title) {
+            (PreEscaped(plot::curves(figure, Theme::Page)))
+        }
+        p { (figure.caption) }
+        p.faint {
+            (words::FIGURE)
+            @for series in &figure.series {
+                " " (series.label) ": " (series.examples) " digits, seed " (series.seed) "."
+            }
+        }
+    }
+}
+
+fn rivals(report: &Report) -> Markup {
+    let rows = words::sorted_rivals(&report.rivals);
+    let group = |index: usize| {
+        let row = rows[index];
+        (&row.network, &row.norm, row.epsilon.to_bits(), row.training_seed)
+    };
+    html! {
+        h2 { "S-O against its rivals" }
+        p { (words::RIVALS) }
+        div.scroll {
+            table {
+                thead {
+                    tr {
+                        th { "network" } th { "threat" } th { "seed" } th { "attack" } th { "role" }
+                        th { "accuracy" } th { "95 % interval" } th { "n" } th { "passes" }
+                        th { "p against the best rival" }
+                    }
+                }
+                tbody {
+                    @for (index, row) in rows.iter().enumerate() {
+                        tr.apart[index > 0 && group(index) != group(index - 1)] {
+                            td { (row.network) }
+                            td.number { (words::threat(row)) }
+                            td.number { (row.training_seed) }
+                            td { (row.attack) }
+                            td { (words::role(row.role)) }
+                            td.number { "≤ " (percent(row.accuracy)) " %" }
+                            td.number { (interval(row.wilson95)) " %" }
+                            td.number { (row.total) }
+                            td.number {
+                                @match row.passes_per_example {
+                                    Some(passes) => (amount(passes)),
+                                    None => "–",
+                                }
+                            }
+                            td { (words::test(row)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn provenance(from: &Provenance) -> Markup {
+    html! {
+        @if !from.choices.is_empty() {
+            h2 { "What the paper leaves open and what was chosen" }
+            div.scroll {
+                table {
+                    thead { tr { th { "choice" } th { "value" } th { "evidence" } } }
+                    tbody {
+                        @for choice in &from.choices {
+                            tr { td { (choice.name) } td { (choice.value) } td { (choice.evidence) } }
+                        }
+                    }
+                }
+            }
+        }
+        @if !from.failures.is_empty() {
+            h2 { "What failed" }
+            ul { @for failure in &from.failures { li { b { (failure.what) } ": " (failure.reason) } } }
+        }
+        @if !from.notes.is_empty() {
+            h2 { "Notes" }
+            ul { @for note in &from.notes { li { (note) } } }
+        }
+        @if !from.facts.is_empty() {
+            h2 { "Where the numbers come from" }
+            div.scroll {
+                table {
+                    tbody {
+                        @for fact in &from.facts {
+                            tr { th { (fact.name) } td { code { (fact.value) } } }
+                        }
+                    }
+                }
+            }
+        }
+    }
 }

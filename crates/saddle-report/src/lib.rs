@@ -23,7 +23,7 @@
 //! | `report` | [`Report`], [`Provenance`], [`Finding`], to and from JSON |
 //! | [`statistics`] | Wilson interval, exact McNemar test, quantiles |
 //! | [`paper`] | Table 1 of Li, Chen, Wang and Carin (2019), as printed |
-//! | `grid` | cells sorted into networks and rows; shared by all tables |
+//! | `grid`, `words` | cells sorted into networks and rows; the sentences, said once for every form |
 //! | `markdown`, `html`, `csv`, `plot` | one form of output each |
 //!
 //! Deliberately absent: files, clocks, tensors, random numbers, colours that only work on white.
@@ -41,6 +41,7 @@ mod plot;
 mod report;
 mod rivals;
 pub mod statistics;
+mod words;
 
 pub use cell::{Cell, CellKey, Setting, Shown, Status, TrainingNorm};
 pub use error::{Error, Result};

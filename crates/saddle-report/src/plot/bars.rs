@@ -1,0 +1,138 @@
+//! A table as a picture: a bar per cell with its interval, and a diamond at the paper's figure.
+
+use plotters::style::RGBColor;
+
+use super::{Anchor, Canvas, Theme, color, drawing};
+use crate::cell::{Cell, Shown};
+use crate::grid::{Column, Grid, grids};
+use crate::report::Report;
+use crate::words;
+
+const WIDTH: u32 = 760;
+/// Pixels of 0 % and 100 %.
+const SCALE: (i32, i32) = (200, 560);
+const HEAD: i32 = 92;
+const GROUP: i32 = 34;
+const LINE: i32 = 22;
+
+/// The picture for the README: the paper's setting if it is there, else the first table.
+pub(crate) fn summary(report: &Report, theme: Theme) -> String {
+    let grids = grids(&report.cells);
+    match grids.iter().find(|grid| grid.table == "table1").or(grids.first()) {
+        Some(grid) => accuracies(grid, theme),
+        None => drawing(WIDTH, 60, theme, |canvas| {
+            canvas.text((16, 30), Anchor::Start, 16, false, color::FAINT, "no cell in this report");
+        }),
+    }
+}
+
+/// All cells of one table.
+pub(crate) fn accuracies(grid: &Grid<'_>, theme: Theme) -> String {
+    let lines: usize = grid.columns.iter().map(|column| column.cells.len()).sum();
+    let height = HEAD + GROUP * grid.columns.len() as i32 + LINE * lines as i32 + 44;
+    drawing(WIDTH, height as u32, theme, |canvas| {
+        head(canvas, grid);
+        let (left, right) = SCALE;
+        let lower = height - 36;
+        for tenth in [0, 25, 50, 75, 100] {
+            let x = left + (right - left) * tenth / 100;
+            canvas.line(vec![(x, HEAD - 6), (x, lower)], 1, color::LINE);
+            let label = format!("{tenth} %");
+            canvas.text((x, lower + 14), Anchor::Middle, 13, false, color::FAINT, &label);
+        }
+        let mut y = HEAD;
+        for column in &grid.columns {
+            group(canvas, column, y + GROUP / 2);
+            y += GROUP;
+            let mut before = "";
+            for cell in &column.cells {
+                // Further seeds of a row stand under its name.
+                let again = cell.row == before;
+                let label = if again { format!("seed {}", cell.seed) } else { short(&cell.row) };
+                let shade = if again { color::FAINT } else { color::INK };
+                let at = (left - 12, y + LINE / 2);
+                canvas.text(at, Anchor::End, 14, false, shade, &label);
+                line(canvas, cell, y + LINE / 2);
+                before = &cell.row;
+                y += LINE;
+            }
+        }
+    })
+}
+
+fn head(canvas: &Canvas<'_>, grid: &Grid<'_>) {
+    let title = format!("{}: accuracy on MNIST", words::table_title(grid));
+    canvas.text((16, 22), Anchor::Start, 18, true, color::INK, &title);
+    let words =
+        "Under attack (PGD, S-O) each bar is an upper bound: a better attack may find more.";
+    canvas.text((16, 46), Anchor::Start, 13, false, color::FAINT, words);
+    let y = 70;
+    let mut x = 16;
+    for (hue, words, width) in
+        [(color::NATURAL, "no attack", 92), (color::FIRST, "PGD", 62), (color::SECOND, "S-O", 62)]
+    {
+        canvas.bar([(x, y - 5), (x + 16, y + 5)], hue);
+        canvas.text((x + 22, y), Anchor::Start, 13, false, color::INK, words);
+        x += width + 12;
+    }
+    interval(canvas, x, x + 24, y);
+    canvas.text((x + 32, y), Anchor::Start, 13, false, color::INK, "95 % interval");
+    canvas.diamond((x + 140, y), 5, color::INK);
+    canvas.text((x + 152, y), Anchor::Start, 13, false, color::INK, "the paper's figure");
+}
+
+fn group(canvas: &Canvas<'_>, column: &Column<'_>, y: i32) {
+    let digits = column.cells.iter().find_map(|cell| match cell.shown() {
+        Shown::Measured { total, .. } => Some(format!(" · {total} digits")),
+        _ => None,
+    });
+    let words =
+        format!("{} · {}{}", column.network, words::training(column), digits.unwrap_or_default());
+    // Over the grid lines, so that they do not run through the words.
+    canvas.bar([(0, y - 12), (WIDTH as i32, y + 13)], color::GROUND);
+    canvas.text((16, y + 2), Anchor::Start, 14, true, color::INK, &words);
+}
+
+fn line(canvas: &Canvas<'_>, cell: &Cell, y: i32) {
+    let x = |share: f64| {
+        let (left, right) = SCALE;
+        left + (share.clamp(0.0, 1.0) * f64::from(right - left)).round() as i32
+    };
+    let paper = cell.paper.filter(|paper| paper.is_finite());
+    let mut words = words::ours(cell);
+    if let Shown::Measured { accuracy, interval: [low, high], .. } = cell.shown() {
+        canvas.bar([(x(0.0), y - 7), (x(accuracy), y + 7)], hue(&cell.row));
+        interval(canvas, x(low), x(high), y);
+    }
+    if let Some(paper) = paper {
+        canvas.diamond((x(paper), y), 5, color::INK);
+        words = format!("{words} (paper {}) {}", crate::number::percent(paper), words::mark(cell));
+    }
+    canvas.text((SCALE.1 + 14, y), Anchor::Start, 14, false, color::INK, words.trim_end());
+}
+
+fn interval(canvas: &Canvas<'_>, low: i32, high: i32, y: i32) {
+    canvas.line(vec![(low, y), (high, y)], 2, color::INK);
+    for end in [low, high] {
+        canvas.line(vec![(end, y - 4), (end, y + 4)], 2, color::INK);
+    }
+}
+
+fn hue(row: &str) -> RGBColor {
+    match row {
+        row if row.starts_with("so_") => color::SECOND,
+        "natural" => color::NATURAL,
+        _ => color::FIRST,
+    }
+}
+
+fn short(row: &str) -> String {
+    match row {
+        "natural" => "no attack".to_owned(),
+        "pgd_l2" => "PGD l2".to_owned(),
+        "pgd_linf" => "PGD l-infinity".to_owned(),
+        "so_l2" => "S-O l2".to_owned(),
+        "so_linf" => "S-O l-infinity".to_owned(),
+        other => other.to_owned(),
+    }
+}
