@@ -16,6 +16,8 @@ mod wasm;
 mod web;
 mod workspace;
 
+use std::process::ExitCode;
+
 use clap::Parser;
 use workspace::Workspace;
 
@@ -33,8 +35,18 @@ enum Task {
     Bench(bench::Bench),
 }
 
-fn main() -> anyhow::Result<()> {
-    let task = Task::parse();
+fn main() -> ExitCode {
+    match run(Task::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // One line in words; a backtrace through xtask helps nobody.
+            println!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> anyhow::Result<()> {
     let workspace = Workspace::open()?;
     match task {
         Task::Reproduce(task) => task.run(&workspace),
