@@ -23,6 +23,7 @@
 //!
 //! No global generator, no seed from clock or system, no state that outlives a call.
 
+mod naive;
 mod normals;
 mod tensors;
 
@@ -144,6 +145,11 @@ impl Stream {
                 return (product >> 64) as u64;
             }
         }
+    }
+
+    /// The next word of the stream.
+    fn word(&mut self) -> u32 {
+        self.words.next_u32()
     }
 
     /// Fills `words` with the next words of the stream.

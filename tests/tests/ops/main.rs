@@ -1,1 +1,7 @@
-//! Tests of ops.
+//! Tests of the geometry and the draws of `saddle-ops`.
+
+mod ascent;
+mod draws;
+mod norms;
+mod projections;
+mod refusals;
