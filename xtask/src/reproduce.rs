@@ -18,8 +18,8 @@ pub(crate) struct Reproduce {
     /// Restrict to one table or figure, for example `table1`; may be repeated.
     #[arg(long, value_name = "TABLE-OR-FIGURE")]
     only: Vec<String>,
-    /// A plan of your own in place of the profile's.
-    #[arg(long, value_name = "FILE")]
+    /// A plan of your own in place of a profile's.
+    #[arg(long, value_name = "FILE", conflicts_with = "profile")]
     plan: Option<PathBuf>,
     /// Folder with the data set's IDX files, raw or gzipped [default: fetched into the user's cache].
     #[arg(long, value_name = "DIR")]
@@ -30,7 +30,7 @@ pub(crate) struct Reproduce {
     /// Seed of everything that is drawn.
     #[arg(long)]
     seed: Option<u64>,
-    /// Where cells, checkpoints and the report go [default: results/PROFILE].
+    /// Where cells, checkpoints and the report go [default: results/PROFILE, or the name of the plan's file].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Start over: forget what an earlier run left under `--out`.
@@ -77,6 +77,7 @@ impl Reproduce {
     pub(crate) fn run(&self, workspace: &Workspace) -> anyhow::Result<()> {
         let (profile, why, found_device) = match self.profile {
             Some(profile) => (profile, "asked for".to_owned(), false),
+            None if self.plan.is_some() => (Profile::Quick, String::new(), false),
             None => default_profile(workspace),
         };
         let device = match &self.device {
@@ -85,7 +86,11 @@ impl Reproduce {
             None => "cpu",
         };
         let name = profile.name();
-        let out = self.out.clone().unwrap_or_else(|| PathBuf::from("results").join(name));
+        let folder = match &self.plan {
+            Some(plan) => plan.file_stem().unwrap_or(plan.as_os_str()),
+            None => name.as_ref(),
+        };
+        let out = self.out.clone().unwrap_or_else(|| PathBuf::from("results").join(folder));
         match &self.plan {
             Some(plan) => println!("plan       {} (in place of the profile's)", plan.display()),
             None => println!("profile    {name} ({why})\nexpect     {}", profile.duration()),
@@ -96,14 +101,14 @@ impl Reproduce {
         if device != "cpu" {
             command = command.args(["--features", "cuda"]);
         }
-        command = command.args(["--", "reproduce", "--profile", name, "--device", device]);
-        command = command.arg("--out").arg(&out);
+        command = command.args(["--", "reproduce", "--device", device]).arg("--out").arg(&out);
         for only in &self.only {
             command = command.args(["--only", only]);
         }
-        if let Some(plan) = &self.plan {
-            command = command.arg("--plan").arg(plan);
-        }
+        command = match &self.plan {
+            Some(plan) => command.arg("--plan").arg(plan),
+            None => command.args(["--profile", name]),
+        };
         if let Some(data) = &self.data {
             command = command.arg("--data").arg(data);
         }

@@ -6,8 +6,8 @@ use anyhow::Context as _;
 use cargo_metadata::{Metadata, MetadataCommand};
 use xshell::{Cmd, Shell};
 
-/// For a check in a target folder of its own: nothing there will run but macros and build scripts, so nothing that is
-/// compiled needs optimising. It halves the time of a cold check.
+/// For a check in a target folder of its own: what runs there is macros, build scripts and small tests, so that
+/// optimising other people's crates would cost more than it brings.
 pub(crate) const UNOPTIMISED: [&str; 2] = ["--config", "profile.dev.package.\"*\".opt-level=0"];
 
 /// The opened workspace: a shell standing in its root, and what `cargo metadata` says about it.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
 
-use crate::workspace::Workspace;
+use crate::workspace::{UNOPTIMISED, Workspace};
 
 /// How often a smoke run is killed.
 const KILLS: usize = 20;
@@ -19,6 +19,7 @@ pub(super) fn address_sanitizer(workspace: &Workspace) -> anyhow::Result<String>
     let selection: &[&str] = if alone { &["--test", "kernels"] } else { &["--tests", "kernels"] };
     workspace
         .cargo(&["test", "--package", "saddle-tests", "--target", &target])
+        .args(UNOPTIMISED)
         .args(selection)
         .env("RUSTC_BOOTSTRAP", "1")
         .env("RUSTFLAGS", "-Zsanitizer=address")
