@@ -72,8 +72,10 @@ pub trait Run {
     /// Where each present row stands now, `(rows, c, h, w)`.
     fn iterate(&self) -> &Tensor;
 
-    /// What the gradients of each present row have been like so far.
-    fn health(&self) -> &[GradientHealth];
+    /// What the gradients of each present row have been like so far; empty when nobody counted.
+    fn health(&self) -> &[GradientHealth] {
+        &[]
+    }
 }
 
 /// What a run wants to know.

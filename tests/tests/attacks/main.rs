@@ -1,1 +1,9 @@
-//! Tests of attacks.
+//! Attacks on models whose answers are known on paper; the driver's counting, cap and judge.
+
+mod accounting;
+mod ascent;
+mod independence;
+mod judging;
+mod refusals;
+mod second_order;
+mod settings;

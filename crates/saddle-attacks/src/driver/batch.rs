@@ -4,13 +4,13 @@
 //! position among those still in the run, `active[row]` is its example, and rows close up when
 //! others leave.
 
-use candle_core::{D, DType, Tensor};
-use saddle_model::{Classifier, Loss};
-use saddle_ops::{Draws, GradientHealth, Norm, TOLERANCE};
+use candle_core::Tensor;
+use saddle_model::Classifier;
+use saddle_ops::{Draws, GradientHealth, Norm};
 
-use super::{Driver, ledger::Ledger};
+use super::{Driver, ledger::Ledger, question::Question, referee::Referee};
 use crate::{
-    attack::{Answer, Attack, Query, Run, answer, evaluate, scores},
+    attack::{Answer, Attack, Query, Run, answer, evaluate},
     error::{Error, Result},
     examples::{Examples, select_rows},
     threat_model::Objective,
@@ -36,10 +36,7 @@ struct Record {
 /// A batch under attack.
 pub(super) struct Batch<'a> {
     driver: &'a Driver,
-    classifier: &'a dyn Classifier,
-    attack: &'a dyn Attack,
-    examples: Examples,
-    objective: Objective,
+    referee: Referee<'a>,
     draws: Draws,
     records: Vec<Record>,
     ledger: Ledger,
@@ -71,21 +68,18 @@ impl<'a> Batch<'a> {
         let count = examples.len();
         let mut batch = Self {
             driver,
-            classifier,
-            attack,
-            objective,
+            referee: Referee { classifier, attack, examples, objective },
             draws,
             records: Vec::with_capacity(count),
             ledger: Ledger::new(count, driver.cap),
             trace: Vec::new(),
             health: GradientHealth::default(),
             diagnostic_passes: 0,
-            examples,
         };
         let everyone: Vec<usize> = (0..count).collect();
-        let natural = batch.examples.images().clone();
+        let natural = batch.referee.examples.images().clone();
         let predictions = batch.judge(&everyone, &natural)?;
-        let distances = batch.measure(&everyone, &natural)?;
+        let distances = batch.referee.measure(&everyone, &natural)?;
         for ((example, prediction), distance) in everyone.iter().zip(predictions).zip(distances) {
             let image = select_rows(&natural, &[*example])?;
             batch.records.push(Record {
@@ -99,8 +93,9 @@ impl<'a> Batch<'a> {
 
     pub(super) fn run(mut self) -> Result<Outcome> {
         for restart in 0..self.driver.restarts {
-            let active: Vec<usize> =
-                (0..self.examples.len()).filter(|&example| self.takes_part(example)).collect();
+            let active: Vec<usize> = (0..self.referee.examples.len())
+                .filter(|&example| self.takes_part(example))
+                .collect();
             if !active.is_empty() {
                 self.restart(restart, active)?;
             }
@@ -111,16 +106,17 @@ impl<'a> Batch<'a> {
     /// Whether an example enters the next restart.
     fn takes_part(&self, example: usize) -> bool {
         let record = &self.records[example];
-        let settled = record.natural_prediction != self.examples.labels()[example]
+        let settled = record.natural_prediction != self.referee.examples.labels()[example]
             || record.first_fooling.is_some();
         !(self.driver.stop_fooled && settled) && self.ledger.affords(example, 1)
     }
 
     fn restart(&mut self, number: u32, active: Vec<usize>) -> Result<()> {
-        let examples = self.examples.select(&active)?;
-        let objective = self.objective.select(&active)?;
-        let run = self.attack.begin(&examples, &objective, self.draws, number)?;
-        let mut restart = Restart { number, run, judged: vec![None; active.len()], active, step: 0 };
+        let examples = self.referee.examples.select(&active)?;
+        let objective = self.referee.objective.select(&active)?;
+        let run = self.referee.attack.begin(&examples, &objective, self.draws, number)?;
+        let mut restart =
+            Restart { number, run, judged: vec![None; active.len()], active, step: 0 };
         let iterate = self.iterate(&restart)?;
         // Whoever starts at the natural image has been judged there.
         let moved = Norm::Linf.distances(examples.images(), &iterate)?;
@@ -177,13 +173,13 @@ impl<'a> Batch<'a> {
         query: &Query,
         question: &Question<'_>,
     ) -> Result<()> {
-        let Some(answer) = answer(self.classifier, query)? else { return Ok(()) };
+        let Some(answer) = answer(self.referee.classifier, query)? else { return Ok(()) };
         let backward = u64::from(question.gradient);
         for &row in question.rows {
             self.ledger.charge(restart.active[row], 1, backward);
         }
         let owners: Vec<usize> = question.rows.iter().map(|&row| restart.active[row]).collect();
-        let predictions = self.predictions(&owners, &answer.logits)?;
+        let predictions = self.referee.predictions(&owners, &answer.logits)?;
         if self.driver.trace {
             self.record_step(restart, question, &answer)?;
         }
@@ -215,14 +211,14 @@ impl<'a> Batch<'a> {
         }
         let images = select_rows(&self.iterate(restart)?, rows)?;
         let examples: Vec<usize> = rows.iter().map(|&row| restart.active[row]).collect();
-        let distances = self.measure(&examples, &images)?;
+        let distances = self.referee.measure(&examples, &images)?;
         for (place, (&row, distance)) in rows.iter().zip(distances).enumerate() {
-            self.health += restart.run.health()[row];
+            self.health += restart.run.health().get(row).copied().unwrap_or_default();
             let example = restart.active[row];
             let prediction = restart.judged[row].ok_or_else(|| {
-                Error::attack(&self.attack.name(), "the last iterate was not judged")
+                Error::attack(&self.referee.attack.name(), "the last iterate was not judged")
             })?;
-            let fooled = self.fooled(example, prediction);
+            let fooled = self.referee.fooled(example, prediction);
             let record = &mut self.records[example];
             if !record.last.fooled {
                 let image = select_rows(&images, &[place])?;
@@ -266,7 +262,7 @@ impl<'a> Batch<'a> {
         let mut fooled = Vec::new();
         for (&row, &prediction) in rows.iter().zip(predictions) {
             restart.judged[row] = Some(prediction);
-            if self.fooled(restart.active[row], prediction) {
+            if self.referee.fooled(restart.active[row], prediction) {
                 fooled.push(row);
             }
         }
@@ -280,7 +276,7 @@ impl<'a> Batch<'a> {
         }
         let images = select_rows(&self.iterate(restart)?, &new)?;
         let examples: Vec<usize> = new.iter().map(|&row| restart.active[row]).collect();
-        let distances = self.measure(&examples, &images)?;
+        let distances = self.referee.measure(&examples, &images)?;
         for (place, (&row, distance)) in new.iter().zip(distances).enumerate() {
             let image = select_rows(&images, &[place])?;
             let Some(prediction) = restart.judged[row] else { continue };
@@ -290,73 +286,23 @@ impl<'a> Batch<'a> {
         Ok(fooled)
     }
 
-    fn fooled(&self, example: usize, prediction: u32) -> bool {
-        self.objective.fooled(example, self.examples.labels()[example], prediction)
-    }
-
     /// Classes of images, one forward pass each.
     fn judge(&mut self, examples: &[usize], images: &Tensor) -> Result<Vec<u32>> {
         for &example in examples {
             self.ledger.charge(example, 1, 0);
         }
-        let logits = scores(self.classifier, images)?;
-        self.predictions(examples, &logits)
-    }
-
-    /// The first largest logit of each row; refuses NaN and infinity.
-    fn predictions(&self, examples: &[usize], logits: &Tensor) -> Result<Vec<u32>> {
-        let rows = logits.to_dtype(DType::F64)?.to_vec2::<f64>()?;
-        let mut predictions = Vec::with_capacity(rows.len());
-        for (row, &example) in rows.iter().zip(examples) {
-            if row.iter().any(|score| !score.is_finite()) {
-                return Err(Error::NonFiniteLogits { example: self.examples.ids()[example] });
-            }
-            let mut best = 0;
-            for (class, score) in row.iter().enumerate() {
-                if *score > row[best] {
-                    best = class;
-                }
-            }
-            predictions.push(best as u32);
-        }
-        Ok(predictions)
-    }
-
-    /// Distances of images that count, in 64 bits; refuses any outside the threat model.
-    fn measure(&self, examples: &[usize], images: &Tensor) -> Result<Vec<f64>> {
-        let goal = &self.objective.goal;
-        let natural = select_rows(self.examples.images(), examples)?;
-        let distances = goal.norm().distances(&natural, images)?;
-        let inside = goal.pixels().contains(images)?;
-        let allowed = goal.epsilon().map_or(f64::INFINITY, |epsilon| epsilon * (1.0 + TOLERANCE));
-        for (row, (&distance, inside)) in distances.iter().zip(inside).enumerate() {
-            let close = distance.is_finite() && distance <= allowed;
-            if close && inside {
-                continue;
-            }
-            let figures = if inside || !distance.is_finite() {
-                format!("{} distance {distance}, allowed {allowed}", goal.norm())
-            } else {
-                let pixels = images.narrow(0, row, 1)?.flatten_all()?.to_dtype(DType::F64)?;
-                let (low, high) = (pixels.min(D::Minus1)?, pixels.max(D::Minus1)?);
-                let (low, high) = (low.to_scalar::<f64>()?, high.to_scalar::<f64>()?);
-                format!("pixels from {low} to {high}, allowed {:?}", goal.pixels())
-            };
-            let example = self.examples.ids()[examples[row]];
-            return Err(Error::Infeasible { attack: self.attack.name(), example, figures });
-        }
-        Ok(distances)
+        self.referee.look(examples, images)
     }
 
     /// Where the rows stand, checked for shape.
     fn iterate(&self, restart: &Restart) -> Result<Tensor> {
         let iterate = restart.run.iterate();
-        let mut expected = self.examples.images().dims().to_vec();
+        let mut expected = self.referee.examples.images().dims().to_vec();
         expected[0] = restart.active.len();
         let health = restart.run.health().len();
-        if iterate.dims() != expected || health != restart.active.len() {
+        if iterate.dims() != expected || ![0, restart.active.len()].contains(&health) {
             return Err(Error::attack(
-                &self.attack.name(),
+                &self.referee.attack.name(),
                 format!(
                     "iterate of shape {:?} with the health of {health} rows, expected {expected:?}",
                     iterate.dims()
@@ -379,60 +325,49 @@ impl<'a> Batch<'a> {
         } else {
             let rows: Vec<usize> = (0..restart.active.len()).collect();
             self.diagnostic_passes += 2 * rows.len() as u64;
-            Some(evaluate(self.classifier, &iterate, &rows, question.loss, true)?)
+            Some(evaluate(self.referee.classifier, &iterate, &rows, question.loss, true)?)
         };
         let seen = bought.as_ref().unwrap_or(answer);
         let Some(gradient) = &seen.gradient else { return Ok(()) };
-        let natural = select_rows(self.examples.images(), &restart.active)?;
+        let natural = select_rows(self.referee.examples.images(), &restart.active)?;
         self.trace.push(StepTrace {
             restart: restart.number,
             step: restart.step,
-            ids: restart.active.iter().map(|&example| self.examples.ids()[example]).collect(),
+            ids: restart
+                .active
+                .iter()
+                .map(|&example| self.referee.examples.ids()[example])
+                .collect(),
             losses: seen.losses.clone(),
             gradient_norms: Norm::L2.sizes(gradient)?,
-            distances: self.objective.goal.norm().distances(&natural, &iterate)?,
+            distances: self.referee.objective.goal.norm().distances(&natural, &iterate)?,
         });
         Ok(())
     }
 
-    /// Reads a question and refuses one that does not fit the rows.
     fn question<'q>(&self, restart: &Restart, query: &'q Query) -> Result<Option<Question<'q>>> {
-        let (points, rows, loss, at_iterate, gradient) = match query {
-            Query::Gradient { points, rows, loss, at_iterate } => {
-                (points, rows, loss, *at_iterate, true)
-            }
-            Query::Loss { points, rows, loss, at_iterate } => {
-                (points, rows, loss, *at_iterate, false)
-            }
-            Query::Done => return Ok(None),
-        };
-        let present = restart.active.len();
-        let refuse = |message: String| Err(Error::attack(&self.attack.name(), message));
-        if points.dims().get(1..) != self.examples.images().dims().get(1..)
-            || points.dim(0)? != rows.len()
-            || rows.is_empty()
+        let image = &self.referee.examples.images().dims()[1..];
+        let attack = self.referee.attack.name();
+        let question = Question::read(query, &attack, restart.active.len(), image)?;
+        // A verdict for free must be a verdict on the iterate itself.
+        if let (Some(Question { at_iterate: true, points, .. }), iterate) =
+            (&question, self.iterate(restart)?)
+            && Norm::Linf.distances(points, &iterate)?.into_iter().any(|distance| distance > 0.0)
         {
-            let shape = points.dims();
-            return refuse(format!("asks for {} rows at points of shape {shape:?}", rows.len()));
+            return Err(Error::attack(&attack, "calls points the iterate that are others"));
         }
-        if let Some(row) = rows.iter().find(|&&row| row >= present) {
-            return refuse(format!("asks for row {row} of {present}"));
-        }
-        if at_iterate && !rows.iter().copied().eq(0..present) {
-            return refuse("calls points the iterate that do not show it row by row".into());
-        }
-        Ok(Some(Question { rows, loss, at_iterate, gradient }))
+        Ok(question)
     }
 
     fn outcome(self) -> Result<Outcome> {
         let mut verdicts = Vec::with_capacity(self.records.len());
         let (mut images, mut final_images) = (Vec::new(), Vec::new());
         for (example, record) in self.records.into_iter().enumerate() {
-            let label = self.examples.labels()[example];
+            let label = self.referee.examples.labels()[example];
             let first_fooled_step = record.first_fooling.as_ref().map(|(step, _)| *step);
             let best = record.first_fooling.as_ref().map_or(&record.last, |(_, claim)| claim);
             verdicts.push(Verdict {
-                id: self.examples.ids()[example],
+                id: self.referee.examples.ids()[example],
                 label,
                 natural_prediction: record.natural_prediction,
                 natural_correct: record.natural_prediction == label,
@@ -458,24 +393,5 @@ impl<'a> Batch<'a> {
             health: self.health,
             diagnostic_passes: self.diagnostic_passes,
         })
-    }
-}
-
-/// A question of the attack, read.
-struct Question<'q> {
-    rows: &'q [usize],
-    loss: &'q Loss,
-    at_iterate: bool,
-    gradient: bool,
-}
-
-impl Question<'_> {
-    /// Passes that the question costs each row.
-    fn costs(&self, present: usize) -> Vec<u64> {
-        let mut costs = vec![0; present];
-        for &row in self.rows {
-            costs[row] += if self.gradient { 2 } else { 1 };
-        }
-        costs
     }
 }

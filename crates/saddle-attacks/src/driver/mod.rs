@@ -30,6 +30,8 @@
 
 mod batch;
 mod ledger;
+mod question;
+mod referee;
 
 use saddle_model::Classifier;
 use saddle_ops::{Draws, GradientHealth};
