@@ -1,1 +1,198 @@
-//! Test support: model.
+//! Networks, images and derivatives for tests: hashed numbers instead of random ones, difference quotients in `f64`.
+
+use candle_core::{DType, Device, Tensor};
+use saddle_model::{
+    Architecture, Classifier, Executor, Layer, Mode, Network, Result, Wanted, Weights,
+};
+use saddle_ops::Kernels;
+
+/// 32-bit hash of `index` under `salt`: a multiplication, then the finaliser of MurmurHash3.
+///
+/// `tests/golden/make_golden.py` holds the same function; the goldens rest on it.
+pub fn hashed(index: u64, salt: u64) -> u32 {
+    let mut x = (index + salt * 0x9E37_79B9) as u32;
+    for (shift, factor) in [(16, 0x85EB_CA6B), (13, 0xC2B2_AE35)] {
+        x ^= x >> shift;
+        x = x.wrapping_mul(factor);
+    }
+    x ^ (x >> 16)
+}
+
+/// Hashes of `0..count` as multiples of `2^(1 - bits)` in `[-1, 1)`.
+pub fn signed(count: usize, salt: u64, bits: u32) -> Vec<f64> {
+    let half = f64::from(1u32 << (bits - 1));
+    (0..count as u64)
+        .map(|index| (f64::from(hashed(index, salt) >> (32 - bits)) - half) / half)
+        .collect()
+}
+
+/// A tensor of hashed numbers in `[low, high)`, on the CPU.
+pub fn hashed_tensor(shape: &[usize], salt: u64, low: f64, high: f64, dtype: DType) -> Tensor {
+    let unit = signed(shape.iter().product(), salt, 24).into_iter().map(|x| (x + 1.0) / 2.0);
+    let values: Vec<f64> = unit.map(|x| low + (high - low) * x).collect();
+    Tensor::from_vec(values, shape, &Device::Cpu)
+        .and_then(|tensor| tensor.to_dtype(dtype))
+        .expect("a shape and its values")
+}
+
+/// Hashed weights of an architecture: the weights of a layer within `1 / sqrt(fan in)`, its bias within the same.
+pub fn hashed_weights(architecture: &Architecture, salt: u64, dtype: DType) -> Weights {
+    let mut bound = 1.0;
+    let mut entries = Vec::new();
+    for (index, parameter) in architecture.parameters().into_iter().enumerate() {
+        if parameter.shape.len() > 1 {
+            bound = 1.0 / (parameter.shape[1..].iter().product::<usize>() as f64).sqrt();
+        }
+        let salt = salt * 1000 + index as u64;
+        let tensor = hashed_tensor(&parameter.shape, salt, -bound, bound, dtype);
+        entries.push((parameter.name, tensor));
+    }
+    Weights::new(entries).expect("an architecture with parameters")
+}
+
+/// The engine on every kernel path that this processor has, and candle.
+pub fn executors() -> Vec<Executor> {
+    let engines = Kernels::available().into_iter().map(Executor::Engine);
+    engines.chain([Executor::Candle]).collect()
+}
+
+/// Small networks that between them have every layer and awkward shapes.
+pub fn small_architectures() -> Vec<Architecture> {
+    let convolution = |name: &str, in_channels, out_channels, kernel, stride, padding| {
+        Layer::Conv2d { name: name.to_owned(), in_channels, out_channels, kernel, stride, padding }
+    };
+    let linear =
+        |name: &str, inputs, outputs| Layer::Linear { name: name.to_owned(), inputs, outputs };
+    let pool = |window| Layer::MaxPool2d { window };
+    let architecture = |name: &str, input, classes, layers| Architecture {
+        name: name.to_owned(),
+        input,
+        classes,
+        layers,
+    };
+    vec![
+        architecture(
+            "madry in small",
+            [1, 8, 8],
+            4,
+            vec![
+                convolution("conv1", 1, 3, 5, 1, 2),
+                Layer::Relu,
+                pool(2),
+                convolution("conv2", 3, 5, 5, 1, 2),
+                Layer::Relu,
+                pool(2),
+                Layer::Flatten,
+                linear("fc1", 20, 7),
+                Layer::Relu,
+                linear("fc2", 7, 4),
+            ],
+        ),
+        architecture(
+            "strides, no padding, two channels in",
+            [2, 9, 9],
+            3,
+            vec![
+                convolution("a", 2, 4, 3, 2, 0),
+                Layer::Relu,
+                convolution("b", 4, 3, 2, 1, 1),
+                Layer::Flatten,
+                linear("c", 75, 3),
+            ],
+        ),
+        architecture(
+            "pool before ReLU, windows of three",
+            [1, 9, 9],
+            3,
+            vec![
+                convolution("a", 1, 2, 1, 1, 0),
+                pool(3),
+                Layer::Relu,
+                Layer::Flatten,
+                linear("b", 18, 3),
+            ],
+        ),
+        architecture(
+            "linear only",
+            [1, 3, 4],
+            2,
+            vec![Layer::Flatten, linear("a", 12, 5), Layer::Relu, linear("b", 5, 2)],
+        ),
+    ]
+}
+
+/// A network of hashed weights.
+pub fn hashed_network(
+    architecture: &Architecture,
+    salt: u64,
+    dtype: DType,
+    executor: Executor,
+) -> Network {
+    let weights = hashed_weights(architecture, salt, dtype);
+    Network::new(architecture.clone(), weights, executor).expect("hashed weights fit")
+}
+
+/// Hashed images in `[0, 1)` for an architecture.
+pub fn hashed_images(architecture: &Architecture, count: usize, salt: u64, dtype: DType) -> Tensor {
+    let [channels, rows, columns] = architecture.input;
+    hashed_tensor(&[count, channels, rows, columns], salt, 0.0, 1.0, dtype)
+}
+
+/// Logits, input gradient and weight gradients of `<logits, cotangent>`, each flattened to `f64`.
+pub struct Passed {
+    /// Logits in row-major order.
+    pub logits: Vec<f64>,
+    /// Gradient with respect to the images.
+    pub input: Vec<f64>,
+    /// Gradient of every weight, in order.
+    pub weights: Vec<(String, Vec<f64>)>,
+}
+
+/// One forward pass and its pullback, everything wanted.
+pub fn pass(network: &Network, images: &Tensor, cotangent: &Tensor) -> Result<Passed> {
+    let (logits, pullback) = network.forward(images, Mode::Evaluation)?;
+    let gradients = pullback(cotangent, Wanted::BOTH)?;
+    let weights = gradients.weights.expect("wanted");
+    Ok(Passed {
+        logits: flat(&logits),
+        input: flat(&gradients.input.expect("wanted")),
+        weights: weights.iter().map(|(name, tensor)| (name.to_owned(), flat(tensor))).collect(),
+    })
+}
+
+/// A tensor's entries in row-major order, as `f64`.
+pub fn flat(tensor: &Tensor) -> Vec<f64> {
+    tensor
+        .to_dtype(DType::F64)
+        .and_then(|tensor| tensor.flatten_all()?.to_vec1())
+        .expect("a CPU tensor of floats")
+}
+
+/// Largest difference of two slices, relative to the largest entry of the second (or to 1e-30).
+pub fn relative_difference(ours: &[f64], theirs: &[f64]) -> f64 {
+    assert_eq!(ours.len(), theirs.len());
+    let scale = theirs.iter().fold(1e-30, |scale: f64, x| scale.max(x.abs()));
+    let differences = ours.iter().zip(theirs).map(|(a, b)| (a - b).abs());
+    // `f64::max` would drop a NaN.
+    differences.fold(0.0, |largest: f64, x| if x > largest || x.is_nan() { x } else { largest })
+        / scale
+}
+
+/// Central difference quotients of `value` in each coordinate of `at`.
+pub fn difference_quotients(
+    at: &[f64],
+    step: f64,
+    mut value: impl FnMut(&[f64]) -> f64,
+) -> Vec<f64> {
+    let mut moved = at.to_vec();
+    (0..at.len())
+        .map(|index| {
+            moved[index] = at[index] + step;
+            let above = value(&moved);
+            moved[index] = at[index] - step;
+            let below = value(&moved);
+            moved[index] = at[index];
+            (above - below) / (2.0 * step)
+        })
+        .collect()
+}

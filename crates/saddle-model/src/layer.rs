@@ -100,23 +100,31 @@ impl Layer {
                 };
                 match (side(height), side(width)) {
                     (Some(rows), Some(columns)) => Ok(vec![*out_channels, rows, columns]),
-                    _ => Err(format!("a kernel of {kernel} does not fit an image of {height} x {width}")),
+                    _ => Err(format!(
+                        "a kernel of {kernel} does not fit an image of {height} x {width}"
+                    )),
                 }
             }
             (Self::Relu, _) => Ok(shape.to_vec()),
             (Self::MaxPool2d { window }, &[channels, height, width]) => {
                 if *window == 0 || height % window != 0 || width % window != 0 {
-                    return Err(format!("{height} x {width} does not divide into windows of {window}"));
+                    return Err(format!(
+                        "{height} x {width} does not divide into windows of {window}"
+                    ));
                 }
                 Ok(vec![channels, height / window, width / window])
             }
-            (Self::Flatten, _) => match shape.iter().try_fold(1usize, |n, &side| n.checked_mul(side)) {
-                Some(features) => Ok(vec![features]),
-                None => Err(format!("{shape:?} has too many features")),
-            },
+            (Self::Flatten, _) => {
+                match shape.iter().try_fold(1usize, |n, &side| n.checked_mul(side)) {
+                    Some(features) => Ok(vec![features]),
+                    None => Err(format!("{shape:?} has too many features")),
+                }
+            }
             (Self::Linear { inputs, outputs, .. }, &[features]) => {
                 if features != *inputs || *outputs == 0 {
-                    return Err(format!("linear layer from {inputs} to {outputs} on {features} features"));
+                    return Err(format!(
+                        "linear layer from {inputs} to {outputs} on {features} features"
+                    ));
                 }
                 Ok(vec![*outputs])
             }

@@ -1,4 +1,27 @@
 //! What a network is, what its losses are and how its weights are kept.
+//!
+//! A network here is a pair: a forward pass that gives logits and a *pullback* that takes a gradient with respect to
+//! the logits back to the images, to the weights or to both ([`Classifier`]). That is all that an attack or a training
+//! step needs, because every loss of the papers reads logits only and so has a closed form ([`Loss`]):
+//!
+//! ```text
+//! images --forward--> logits --loss--> values
+//!    ^                   |
+//!    +----pullback---- cotangent
+//! ```
+//!
+//! What a network computes is data: an [`Architecture`] is a list of [`Layer`]s, as a paper prints it in a table, and it
+//! travels in the metadata of the weight file ([`to_bytes`], [`from_bytes`], [`load_network`]). Who computes it is a
+//! value too: an [`Executor`], either candle with autograd (the reference, on any device) or the engine (our CPU
+//! kernels). [`Network`] joins the three; its callers cannot tell executors apart but by their speed, and tests hold one
+//! against the other and both against PyTorch.
+//!
+//! Weights before training are pure functions of a seed ([`initialize`]).
+//!
+//! # What is deliberately absent
+//!
+//! Files, clocks, global random sources; second derivatives; losses averaged over a batch: everything is per example and
+//! summed, so that row `i` never depends on its neighbours.
 
 mod architecture;
 mod architectures;

@@ -41,14 +41,19 @@ impl Network {
         &self.weights
     }
 
-    /// Replaces the weights; the executor repacks them.
+    /// Replaces the weights; the executor repacks them, into the same memory where dtype and device stay.
     ///
     /// # Errors
     ///
-    /// As [`Network::new`]; on an error the old weights stay.
+    /// As [`Network::new`]; weights that are refused leave the old ones in place.
     pub fn set_weights(&mut self, weights: Weights) -> Result<()> {
         weights.check(&self.architecture)?;
-        self.prepared = executor::prepare(&self.architecture, &weights, self.executor)?;
+        let same_home = weights.device().same_device(self.weights.device());
+        if same_home && weights.dtype() == self.weights.dtype() {
+            self.prepared.repack(&weights)?;
+        } else {
+            self.prepared = executor::prepare(&self.architecture, &weights, self.executor)?;
+        }
         self.weights = weights;
         Ok(())
     }
@@ -71,7 +76,8 @@ impl Network {
     fn check_images(&self, images: &Tensor) -> Result<()> {
         let fits = images.rank() == 4 && images.dims()[1..] == self.architecture.input;
         let weights = &self.weights;
-        let at_home = images.dtype() == weights.dtype() && images.device().same_device(weights.device());
+        let at_home =
+            images.dtype() == weights.dtype() && images.device().same_device(weights.device());
         if fits && at_home && images.dims()[0] > 0 {
             return Ok(());
         }
@@ -121,7 +127,10 @@ impl Classifier for Network {
     }
 }
 
-#[expect(dead_code, reason = "states at compile time that networks and tapes can be sent to threads")]
+#[expect(
+    dead_code,
+    reason = "states at compile time that networks and tapes can be sent to threads"
+)]
 fn assert_send_and_sync() {
     fn both<T: Send + Sync>() {}
     fn send<T: Send>() {}

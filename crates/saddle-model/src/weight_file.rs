@@ -180,7 +180,11 @@ fn append(name: &str, tensor: &Tensor, data: &mut Vec<u8>) -> Result<&'static st
         DType::BF16 => write!(bf16),
         DType::F32 => write!(f32),
         DType::F64 => write!(f64),
-        other => return refused(format!("`{name}` is {other:?}; weights are written as F16, BF16, F32 or F64")),
+        other => {
+            return refused(format!(
+                "`{name}` is {other:?}; weights are written as F16, BF16, F32 or F64"
+            ));
+        }
     }
     Ok(match tensor.dtype() {
         DType::F16 => "F16",
@@ -197,12 +201,20 @@ fn read_tensor(name: &str, view: &TensorView<'_>) -> Result<Tensor> {
     }
     // No bytes are left over: safetensors has checked that shape, dtype and length agree.
     let values: Vec<f32> = match view.dtype() {
-        Dtype::F16 => data.as_chunks().0.iter().map(|&raw| f16::from_le_bytes(raw).to_f32()).collect(),
-        Dtype::BF16 => data.as_chunks().0.iter().map(|&raw| bf16::from_le_bytes(raw).to_f32()).collect(),
+        Dtype::F16 => {
+            data.as_chunks().0.iter().map(|&raw| f16::from_le_bytes(raw).to_f32()).collect()
+        }
+        Dtype::BF16 => {
+            data.as_chunks().0.iter().map(|&raw| bf16::from_le_bytes(raw).to_f32()).collect()
+        }
         Dtype::F32 => data.as_chunks().0.iter().map(|&raw| f32::from_le_bytes(raw)).collect(),
-        Dtype::F64 => data.as_chunks().0.iter().map(|&raw| f64::from_le_bytes(raw) as f32).collect(),
+        Dtype::F64 => {
+            data.as_chunks().0.iter().map(|&raw| f64::from_le_bytes(raw) as f32).collect()
+        }
         other => {
-            return refused(format!("`{name}` is {other:?}; weights are read from F16, BF16, F32 and F64"));
+            return refused(format!(
+                "`{name}` is {other:?}; weights are read from F16, BF16, F32 and F64"
+            ));
         }
     };
     check_finite("read weights", name, values.iter().map(|value| value.is_finite()))?;

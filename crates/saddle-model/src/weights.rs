@@ -152,7 +152,8 @@ impl Weights {
     ///
     /// The first error of `change`, or as [`Weights::new`].
     pub fn map(&self, mut change: impl FnMut(&str, &Tensor) -> Result<Tensor>) -> Result<Self> {
-        let entries = self.iter().map(|(name, tensor)| Ok((name.to_owned(), change(name, tensor)?)));
+        let entries =
+            self.iter().map(|(name, tensor)| Ok((name.to_owned(), change(name, tensor)?)));
         Self::new(entries.collect::<Result<_>>()?)
     }
 

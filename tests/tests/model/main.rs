@@ -1,1 +1,11 @@
-//! Tests of model.
+//! Networks, their gradients, losses, initialisation and weight files.
+
+mod architecture;
+mod engine_against_candle;
+mod golden;
+mod initialization;
+mod loss_refusals;
+mod losses;
+mod network;
+mod network_gradients;
+mod weight_files;

@@ -41,6 +41,13 @@ impl Candle {
         Ok(Self { layers: architecture.layers.clone(), leaves })
     }
 
+    pub(crate) fn repack(&mut self, weights: &Weights) -> Result<()> {
+        for ((_, leaf), (_, tensor)) in self.leaves.iter().zip(weights.iter()) {
+            leaf.set(tensor)?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn forward(&self, images: &Tensor, _mode: Mode) -> Result<(Tensor, CandleTape)> {
         let images = Var::from_tensor(images)?;
         let logits = self.run(images.as_tensor(), |leaf| leaf.as_tensor().clone())?;
@@ -74,7 +81,8 @@ impl Candle {
     fn run(&self, images: &Tensor, tensor: impl Fn(&Var) -> Tensor) -> Result<Tensor> {
         let mut leaves = self.leaves.iter().map(|(_, leaf)| tensor(leaf));
         // `Network::new` checked that the leaves are the layers' parameters, in order.
-        let mut next = || leaves.next().ok_or(Error::Classifier("a layer has no weights".to_owned()));
+        let mut next =
+            || leaves.next().ok_or(Error::Classifier("a layer has no weights".to_owned()));
         let mut hidden = images.clone();
         for layer in &self.layers {
             hidden = match layer {

@@ -76,6 +76,14 @@ pub(crate) fn prepare(
 }
 
 impl Prepared {
+    /// Takes other checked weights of the same architecture, dtype and device. No tape is alive: it borrows the network.
+    pub(crate) fn repack(&mut self, weights: &Weights) -> Result<()> {
+        match self {
+            Self::Candle(candle) => candle.repack(weights),
+            Self::Engine(engine) => engine.repack(weights),
+        }
+    }
+
     pub(crate) fn forward(&self, images: &Tensor, mode: Mode) -> Result<(Tensor, Tape)> {
         match self {
             Self::Candle(candle) => {

@@ -31,7 +31,12 @@ fn log_softmax(z: &[f64]) -> Vec<f64> {
 }
 
 /// `-log p_y`, or `log p_t`.
-pub(super) fn cross_entropy(z: &[f64], y: usize, target: Option<usize>, cotangent: &mut [f64]) -> f64 {
+pub(super) fn cross_entropy(
+    z: &[f64],
+    y: usize,
+    target: Option<usize>,
+    cotangent: &mut [f64],
+) -> f64 {
     let class = target.unwrap_or(y);
     let log_p = log_softmax(z);
     // d(-log p_c)/dz_j = p_j for j != c, and -(1 - p_c) for c, taken as the sum of the other probabilities.

@@ -30,63 +30,13 @@
 //! 2020), Eq. 6 and 7. KL as TRADES uses it: Zhang et al. (ICML 2019).
 
 mod closed;
+mod kind;
 
-use std::fmt;
-use std::str::FromStr;
+pub use kind::{Aim, LossKind};
 
 use candle_core::{DType, Device, Tensor};
-use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
-
-/// What an attack wants: any wrong class, or one class for each example.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Aim {
-    /// Any class but the label.
-    Untargeted,
-    /// One target class for each example. A target that equals the label asks for what already is.
-    Targeted(Vec<u32>),
-}
-
-/// Name of a loss on labels, as plans and the command line write it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LossKind {
-    /// `cross_entropy`
-    CrossEntropy,
-    /// `margin`
-    Margin,
-    /// `dlr`
-    Dlr,
-}
-
-impl fmt::Display for LossKind {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::CrossEntropy => "cross_entropy",
-            Self::Margin => "margin",
-            Self::Dlr => "dlr",
-        })
-    }
-}
-
-impl FromStr for LossKind {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        match name {
-            "cross_entropy" => Ok(Self::CrossEntropy),
-            "margin" => Ok(Self::Margin),
-            "dlr" => Ok(Self::Dlr),
-            _ => Err(Error::UnknownName {
-                what: "loss",
-                name: name.to_owned(),
-                known: "cross_entropy, margin, dlr",
-            }),
-        }
-    }
-}
 
 /// A loss bound to its examples: their labels, targets or reference logits.
 #[derive(Clone, Debug)]
@@ -125,7 +75,9 @@ impl Loss {
             Aim::Targeted(targets) if targets.len() == labels.len() => Some(targets.clone()),
             Aim::Targeted(targets) => {
                 let (targets, labels) = (targets.len(), labels.len());
-                return refused(format!("{targets} targets for {labels} labels; pass one for each example"));
+                return refused(format!(
+                    "{targets} targets for {labels} labels; pass one for each example"
+                ));
             }
         };
         Ok(Self { form: Form::Labelled { kind, labels, targets, confidence: f64::INFINITY } })
@@ -180,8 +132,12 @@ impl Loss {
                 let label = labels[example] as usize;
                 let target = targets.as_ref().map(|targets| targets[example] as usize);
                 match kind {
-                    LossKind::CrossEntropy => closed::cross_entropy(logits, label, target, cotangent),
-                    LossKind::Margin => closed::margin(logits, label, target, *confidence, cotangent),
+                    LossKind::CrossEntropy => {
+                        closed::cross_entropy(logits, label, target, cotangent)
+                    }
+                    LossKind::Margin => {
+                        closed::margin(logits, label, target, *confidence, cotangent)
+                    }
                     LossKind::Dlr => closed::dlr(logits, label, target, cotangent),
                 }
             }
@@ -259,13 +215,17 @@ impl Loss {
                     _ => 2,
                 };
                 if classes < needed {
-                    return refused(format!("{kind} needs at least {needed} classes, found {classes}"));
+                    return refused(format!(
+                        "{kind} needs at least {needed} classes, found {classes}"
+                    ));
                 }
                 for &row in rows {
                     let target = targets.as_ref().map(|targets| targets[row]);
                     for (what, class) in [("label", Some(labels[row])), ("target", target)] {
                         if let Some(class) = class.filter(|&class| class as usize >= classes) {
-                            return refused(format!("{what} {class} of example {row}: there are {classes} classes"));
+                            return refused(format!(
+                                "{what} {class} of example {row}: there are {classes} classes"
+                            ));
                         }
                     }
                 }
@@ -283,7 +243,11 @@ impl Loss {
 pub fn predictions(logits: &Tensor) -> Result<Vec<u32>> {
     let (flat, classes) = rows_of(logits, "predictions")?;
     if let Some(index) = flat.iter().position(|logit| logit.is_nan()) {
-        return Err(Error::NonFinite { operation: "predictions", tensor: "logits".to_owned(), index });
+        return Err(Error::NonFinite {
+            operation: "predictions",
+            tensor: "logits".to_owned(),
+            index,
+        });
     }
     Ok(flat.chunks_exact(classes).map(|row| closed::first_largest(row, None) as u32).collect())
 }

@@ -1,0 +1,119 @@
+//! The engine against the reference: same logits, same gradients, ties included.
+
+use candle_core::{DType, Device, Tensor};
+use proptest::prelude::*;
+use saddle_model::{Architecture, Executor, Network, Weights};
+use saddle_ops::Kernels;
+use saddle_tests::model::{
+    hashed_images, hashed_tensor, hashed_weights, pass, relative_difference, signed,
+    small_architectures,
+};
+
+fn tolerance(dtype: DType) -> f64 {
+    if dtype == DType::F64 { 1e-12 } else { 1e-5 }
+}
+
+/// Largest relative difference of logits, input gradient and weight gradients, with its name.
+fn compare(architecture: &Architecture, weights: &Weights, images: &Tensor, salt: u64) {
+    let dtype = weights.dtype();
+    let shape = [images.dims()[0], architecture.classes];
+    let cotangent = hashed_tensor(&shape, salt, -1.0, 1.0, dtype);
+    let run = |executor| {
+        let network = Network::new(architecture.clone(), weights.clone(), executor).unwrap();
+        pass(&network, images, &cotangent).unwrap()
+    };
+    let reference = run(Executor::Candle);
+    for kernels in Kernels::available() {
+        let passed = run(Executor::Engine(kernels));
+        let close = |what: &str, ours: &[f64], theirs: &[f64]| {
+            let difference = relative_difference(ours, theirs);
+            assert!(
+                difference <= tolerance(dtype),
+                "{what} of {} with {} in {dtype:?}: {difference:e}",
+                architecture.name,
+                kernels.name()
+            );
+        };
+        close("logits", &passed.logits, &reference.logits);
+        close("input gradient", &passed.input, &reference.input);
+        for ((name, ours), (own, theirs)) in passed.weights.iter().zip(&reference.weights) {
+            assert_eq!(name, own);
+            close(name, ours, theirs);
+        }
+    }
+}
+
+#[test]
+fn small_networks_agree() {
+    for architecture in small_architectures() {
+        for dtype in [DType::F32, DType::F64] {
+            for count in [1, 2, 5, 17] {
+                let weights = hashed_weights(&architecture, 1, dtype);
+                compare(&architecture, &weights, &hashed_images(&architecture, count, 2, dtype), 3);
+            }
+        }
+    }
+}
+
+#[test]
+fn madry_agrees() {
+    let madry = Architecture::madry();
+    for dtype in [DType::F32, DType::F64] {
+        let weights = hashed_weights(&madry, 4, dtype);
+        compare(&madry, &weights, &hashed_images(&madry, 3, 5, dtype), 6);
+    }
+}
+
+/// Coarse fractions make every sum up to the last pool exact, so windows are tied on both sides or on none.
+fn coarse(architecture: &Architecture, salt: u64, dtype: DType) -> Weights {
+    let parameters = architecture.parameters().into_iter().enumerate();
+    let entries = parameters.map(|(index, parameter)| {
+        let values: Vec<f64> = signed(parameter.shape.iter().product(), salt + index as u64, 3)
+            .into_iter()
+            .map(|x| x / 16.0)
+            .collect();
+        let tensor = Tensor::from_vec(values, parameter.shape, &Device::Cpu).unwrap();
+        (parameter.name, tensor.to_dtype(dtype).unwrap())
+    });
+    Weights::new(entries.collect()).unwrap()
+}
+
+#[test]
+fn constant_images_agree() {
+    let madry = Architecture::madry();
+    for dtype in [DType::F32, DType::F64] {
+        let weights = coarse(&madry, 10, dtype);
+        for grey in [0.0, 0.5, 1.0] {
+            let images = Tensor::full(grey, (2, 1, 28, 28), &Device::Cpu).unwrap();
+            compare(&madry, &weights, &images.to_dtype(dtype).unwrap(), 7);
+        }
+    }
+}
+
+#[test]
+fn all_zero_weights_agree() {
+    // Every window is tied, every ReLU sits at 0; only the last bias has a gradient.
+    let madry = Architecture::madry();
+    let weights = hashed_weights(&madry, 1, DType::F32).zeros_like().unwrap();
+    compare(&madry, &weights, &hashed_images(&madry, 2, 5, DType::F32), 8);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Blocks of constant grey under coarse weights: some windows tied, some not.
+    #[test]
+    fn tied_windows_agree(
+        greys in proptest::collection::vec(0u8..4, 32),
+        salt in 0u64..1000,
+        double in any::<bool>(),
+    ) {
+        let dtype = if double { DType::F64 } else { DType::F32 };
+        let architecture = &small_architectures()[0];
+        let block = |index: usize| index / 64 * 16 + index / 16 % 4 * 4 + index / 2 % 4;
+        let pixels: Vec<f64> =
+            (0..128).map(|index| f64::from(greys[block(index)]) / 4.0).collect();
+        let images = Tensor::from_vec(pixels, (2, 1, 8, 8), &Device::Cpu).unwrap();
+        compare(architecture, &coarse(architecture, salt, dtype), &images.to_dtype(dtype).unwrap(), salt);
+    }
+}
