@@ -94,16 +94,39 @@ pub struct NetworkPlan {
 
 /// One attack with the number of its restarts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "AttackText")]
 pub struct AttackPlan {
-    /// Independent runs of which the worst counts.
-    #[serde(default = "one")]
+    /// Independent runs of which the worst counts; 1 when left out.
     pub restarts: u32,
-    /// Step size as a share of the radius of the threat model; replaces `ascent.step_size`.
-    #[serde(default)]
+    /// Step size as a share of the radius of the threat model; with it `ascent.step_size` counts
+    /// for nothing and may be left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub step_per_radius: Option<f64>,
     /// Everything else.
     pub ascent: ProjectedAscent,
+}
+
+/// [`AttackPlan`] as it is written, possibly without a step size.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AttackText {
+    #[serde(default = "one")]
+    restarts: u32,
+    #[serde(default)]
+    step_per_radius: Option<f64>,
+    ascent: toml::Table,
+}
+
+impl TryFrom<AttackText> for AttackPlan {
+    type Error = toml::de::Error;
+
+    fn try_from(text: AttackText) -> Result<Self, Self::Error> {
+        let AttackText { restarts, step_per_radius, mut ascent } = text;
+        if step_per_radius.is_some() {
+            ascent.entry("step_size").or_insert(toml::Value::Float(1.0));
+        }
+        Ok(Self { restarts, step_per_radius, ascent: ProjectedAscent::deserialize(ascent)? })
+    }
 }
 
 impl AttackPlan {
@@ -299,6 +322,24 @@ impl Plan {
             return !reserved;
         }
         only.iter().any(|name| name == part)
+    }
+
+    /// Checks that a network can be trained by this plan.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Plan`] with the networks that can, or with the reason why this one cannot.
+    pub fn check_trainable(&self, name: &str) -> Result<()> {
+        let Some(network) = self.networks.get(name) else {
+            let able = self.networks.iter().filter(|(_, network)| network.training.is_some());
+            let able: Vec<&str> = able.map(|(name, _)| name.as_str()).collect();
+            let known = able.join(", ");
+            return Err(Error::Plan(format!("no network is called `{name}`; known: {known}")));
+        };
+        match &network.missing {
+            Some(reason) => Err(Error::Plan(format!("network `{name}` is missing: {reason}"))),
+            None => Ok(()),
+        }
     }
 
     /// Checks the names given to `--only`.

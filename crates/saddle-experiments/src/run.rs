@@ -121,14 +121,8 @@ impl Laboratory<'_> {
     /// [`Error::Plan`] for a network that the plan does not hold or cannot train,
     /// [`Error::Interrupted`] when the observer stopped it, and whatever the training fails with.
     pub fn train(&self, name: &str, observer: &mut dyn RunObserver) -> Result<Vec<u8>> {
+        self.plan.check_trainable(name)?;
         let bench = Bench::new(self.plan, self.data, self.store, self.machine)?;
-        let network = self.plan.networks.get(name).ok_or_else(|| {
-            let known: Vec<&str> = self.plan.networks.keys().map(String::as_str).collect();
-            Error::Plan(format!("no network is called `{name}`; known: {}", known.join(", ")))
-        })?;
-        if let Some(reason) = &network.missing {
-            return Err(Error::Plan(format!("network `{name}` cannot be trained: {reason}")));
-        }
         let mut run = Run::new(&bench)?;
         let id = NetworkId { name: name.to_owned(), number: 0 };
         observer.planned(run.training_passes(&id, &mut BTreeSet::new())?);

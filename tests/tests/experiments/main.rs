@@ -1,1 +1,7 @@
-//! Tests of experiments.
+//! Plans, keys, the store, and runs that are interrupted, damaged and resumed.
+
+mod choice_of_digits;
+mod end_to_end;
+mod keys;
+mod plans;
+mod stores;

@@ -1,1 +1,4 @@
-//! Tests of tool.
+//! The `saddle` command: what it explains and what it refuses.
+
+mod help;
+mod refusals;

@@ -1,0 +1,307 @@
+//! The command line: what can be asked for, in words that teach.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use saddle_model::LossKind;
+use saddle_ops::{Norm, Radius, StepRule};
+
+use crate::environment::Where;
+
+/// Train networks, attack them in l2 and l-infinity, and say whether their robustness is real.
+#[derive(Debug, Parser)]
+#[command(name = "saddle", version, propagate_version = true, after_long_help = EXAMPLES)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  saddle reproduce --profile smoke --out results/smoke     is everything in place? two minutes
+  saddle reproduce --profile quick --out results/quick     the paper's Table 1 and Figure 1
+  saddle train --network madry_linf --out linf.safetensors one network, by the recipe of a plan
+  saddle attack --weights linf.safetensors --attack so --norm l2 --epsilon 2
+                                                           the Second-Order attack on 100 digits
+  saddle report --out results/quick                        make the readable forms again
+
+Environment:
+  SADDLE_KERNELS   avx512, avx2 or portable instead of the best that the processor has
+  SADDLE_LOG       what the log on standard error shows, such as `info` (default: warn)
+
+Exit codes:
+  0 done, 1 not possible (the reason is printed), 2 command line not understood,
+  3 done but some cells of the report failed, 130 stopped by Ctrl-C: the same command goes on.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Train(Train),
+    Attack(Attack),
+    Reproduce(Reproduce),
+    Report(Report),
+}
+
+/// What every command that computes understands.
+#[derive(Args, Debug)]
+pub(crate) struct Computing {
+    /// Where to compute: `cpu` (our kernels) or `cuda:N` (candle's, in a build with that feature).
+    #[arg(long, default_value = "cpu", value_name = "DEVICE")]
+    pub(crate) device: Where,
+    /// Threads to use; all cores when left out. Results do not depend on it.
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<std::num::NonZeroUsize>,
+    /// Folder with the four raw or gzipped IDX files of MNIST. When left out they are fetched once
+    /// into the user's cache.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Show no progress.
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+/// Train one network by the recipe of a plan and write its weights.
+///
+/// The recipe (defence, norm, radius, steps, schedule) is what the plan says under `networks`; the
+/// weights are a safetensors file that PyTorch loads into a module of the same layer names. Training
+/// writes a checkpoint every ten seconds: stop it with Ctrl-C or lose power, and the same command
+/// goes on to the same bits. A network that a `reproduce` run has trained is found in its store.
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  saddle train --network natural --out natural.safetensors
+  saddle train --network madry_linf --profile quick --store results/quick/store --out linf.safetensors
+  saddle train --network madry_l2 --plan my-plan.toml --iterations 500 --seed 7 --out l2.safetensors")]
+pub(crate) struct Train {
+    /// Name of a network of the plan; a wrong name lists the right ones.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) network: String,
+    #[command(flatten)]
+    pub(crate) plan: PlanChoice,
+    /// Steps to train instead of the recipe's.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) iterations: Option<u32>,
+    /// Seed instead of the plan's.
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Weight file to write.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Write 16-bit floats: half the size, meant for showing and first audits.
+    #[arg(long)]
+    pub(crate) half: bool,
+    /// Folder of results and checkpoints; in the user's cache when left out.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) computing: Computing,
+}
+
+/// Which plan to follow.
+#[derive(Args, Debug)]
+pub(crate) struct PlanChoice {
+    /// A plan that is part of the program: smoke, quick, cpu or paper.
+    #[arg(long, default_value = "quick", value_name = "NAME")]
+    pub(crate) profile: String,
+    /// A plan of your own (TOML) in place of the profile's; the embedded ones show the form.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan: Option<PathBuf>,
+}
+
+/// Attack any weight file of a known network, ours or foreign, on MNIST test digits.
+///
+/// Prints the accuracy that is left with its 95 % interval. A digit counts as fooled if the final
+/// iterate is misclassified (`--judge final`) or any iterate was (`--judge any`). The judge measures
+/// every image again in 64 bits; one image outside the threat model is an error, never a success.
+/// `--out` writes a verdict per digit, `--images` the images, so that others can check the claim.
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  saddle attack --weights net.safetensors --attack pgd --norm linf --epsilon 0.3
+  saddle attack --weights net.safetensors --attack so --norm l2 --epsilon 2 --steps 400 --samples 1 \\
+      --step-size 0.125 --count 500 --offset 1000 --out verdicts.json --images images.npz
+
+Attacks:
+  fgsm     one step of length epsilon
+  pgd      projected ascent along the sign (l-infinity) or the unit gradient (l2)
+  raw-pgd  the paper's Eq. 2: the gradient as it is; it hardly moves on a confident network
+  so       the Second-Order attack, Eq. 4: gradients averaged over Gaussian noise, then normalised
+  even     S-O from antithetic pairs, added: its curvature cancels
+  odd      S-O from antithetic pairs, subtracted: its curvature alone")]
+pub(crate) struct Attack {
+    /// Weight file (safetensors; f16, bf16 or f32).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) weights: PathBuf,
+    /// Network of the file, such as `madry`; read from the file's metadata or inferred from its
+    /// tensors when left out.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) network: Option<String>,
+    /// The attack.
+    #[arg(long, value_enum)]
+    pub(crate) attack: AttackName,
+    /// Norm of the threat model: l1, l2 or linf.
+    #[arg(long)]
+    pub(crate) norm: Norm,
+    /// Radius of the threat model in pixel units (a pixel goes from 0 to 1); greater than 0.
+    #[arg(long, value_name = "E", value_parser = radius)]
+    pub(crate) epsilon: Radius,
+    /// Steps of each restart [default: 40; fgsm: 1].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) steps: Option<u32>,
+    /// Length of a step in pixel units [default: epsilon/4, for linf epsilon/30, for raw-pgd 0.1].
+    #[arg(long, value_name = "S")]
+    pub(crate) step_size: Option<f64>,
+    /// What a step makes of the gradient: raw, unit or sign [default: the steepest of the norm].
+    #[arg(long, value_enum)]
+    pub(crate) rule: Option<RuleName>,
+    /// Loss to climb.
+    #[arg(long, value_enum, default_value = "cross-entropy")]
+    pub(crate) loss: LossName,
+    /// Where to begin [default: natural; uniform for pgd with restarts].
+    #[arg(long, value_enum)]
+    pub(crate) start: Option<StartName>,
+    /// Momentum, from 0 (none) to 1.
+    #[arg(long, default_value_t = 0.0)]
+    pub(crate) momentum: f64,
+    /// Standard deviation per pixel of the noise of so, even, odd and of a Gaussian start
+    /// [default: 0.2, for linf 0.1].
+    #[arg(long, value_name = "S")]
+    pub(crate) sigma: Option<f64>,
+    /// Noise samples per step of so, even and odd.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) samples: u32,
+    /// Independent runs; a digit must survive all of them.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) restarts: u32,
+    /// Which iterates count.
+    #[arg(long, value_enum, default_value = "final")]
+    pub(crate) judge: JudgeName,
+    /// Most forward and backward passes per digit, judging included.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) cap: Option<u64>,
+    /// How many test digits.
+    #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) count: u32,
+    /// Index of the first test digit.
+    #[arg(long, default_value_t = 0, value_name = "K")]
+    pub(crate) offset: usize,
+    /// Seed of all noise.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) seed: u64,
+    /// Verdict of every digit, as JSON.
+    #[arg(long, value_name = "FILE.json")]
+    pub(crate) out: Option<PathBuf>,
+    /// Natural and adversarial images, as a NumPy archive: `natural` and `adversarial`
+    /// (float32, n x 1 x 28 x 28), `labels`, `ids`, `predictions` (int64), `fooled` (bool).
+    #[arg(long, value_name = "FILE.npz")]
+    pub(crate) images: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) computing: Computing,
+}
+
+fn radius(text: &str) -> Result<Radius, String> {
+    let value: f64 = text.parse().map_err(|_| format!("`{text}` is not a number"))?;
+    Radius::new(value).map_err(|error| error.to_string())
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AttackName {
+    Fgsm,
+    Pgd,
+    RawPgd,
+    So,
+    Even,
+    Odd,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RuleName {
+    Raw,
+    Unit,
+    Sign,
+}
+
+impl RuleName {
+    pub(crate) fn rule(self) -> StepRule {
+        match self {
+            Self::Raw => StepRule::Raw,
+            Self::Unit => StepRule::Unit,
+            Self::Sign => StepRule::Sign,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LossName {
+    CrossEntropy,
+    Margin,
+    Dlr,
+}
+
+impl LossName {
+    pub(crate) fn loss(self) -> LossKind {
+        match self {
+            Self::CrossEntropy => LossKind::CrossEntropy,
+            Self::Margin => LossKind::Margin,
+            Self::Dlr => LossKind::Dlr,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StartName {
+    Natural,
+    Uniform,
+    Gaussian,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum JudgeName {
+    Final,
+    Any,
+}
+
+/// Run a plan: train its networks, attack them, write the report beside the paper's figures.
+///
+/// Everything that is finished lies in a store and is never computed twice; trainings resume from a
+/// checkpoint at most ten seconds old, attacks by chunks of 100 digits. So a run can be stopped,
+/// killed or moved, and the same command goes on to the same report.
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  saddle reproduce --profile smoke --out results/smoke
+  saddle reproduce --profile quick --only table1 --only figure1 --out results/quick
+  saddle reproduce --plan my-plan.toml --seed 2 --data /data/mnist --out results/mine
+
+Parts that a plan marks `on_request` run only when --only names them; `--only selection` measures
+candidate settings on training digits that no network saw.")]
+pub(crate) struct Reproduce {
+    #[command(flatten)]
+    pub(crate) plan: PlanChoice,
+    /// Restrict the work to a table or figure of the plan; repeatable. What earlier runs have
+    /// measured is shown all the same.
+    #[arg(long, value_name = "PART")]
+    pub(crate) only: Vec<String>,
+    /// Seed instead of the plan's.
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Folder of the report [default: results/<name of the plan>].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Folder of results and checkpoints [default: `store` in the folder of the report].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
+    /// Forget the store and start from nothing.
+    #[arg(long)]
+    pub(crate) fresh: bool,
+    #[command(flatten)]
+    pub(crate) computing: Computing,
+}
+
+/// Make the readable forms (Markdown, HTML, CSV, pictures) of a report.json again.
+#[derive(Args, Debug)]
+pub(crate) struct Report {
+    /// Folder of the report.
+    #[arg(long, value_name = "DIR", default_value = "results/quick")]
+    pub(crate) out: PathBuf,
+}

@@ -1,0 +1,148 @@
+//! What the machine brings: device, kernels, threads, data, folders, the log.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::{Context, Result, anyhow, bail};
+use candle_core::Device;
+use tracing_subscriber::EnvFilter;
+
+use saddle_data::{Dataset, FetchEvent, FetchObserver, Source, Split, mnist};
+use saddle_experiments::{Data, Machine, Plan};
+use saddle_model::Executor;
+use saddle_ops::Kernels;
+
+use crate::arguments::{Computing, PlanChoice};
+
+/// Where to compute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Where {
+    Cpu,
+    Cuda(usize),
+}
+
+impl FromStr for Where {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            None if text == "cpu" => Ok(Self::Cpu),
+            None if text == "cuda" => Ok(Self::Cuda(0)),
+            Some(("cuda", number)) => number
+                .parse()
+                .map(Self::Cuda)
+                .map_err(|_| format!("`{number}` is not the number of a device")),
+            _ => Err(format!("unknown device `{text}`; known: cpu, cuda:N")),
+        }
+    }
+}
+
+impl fmt::Display for Where {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cpu => formatter.write_str("cpu"),
+            Self::Cuda(number) => write!(formatter, "cuda:{number}"),
+        }
+    }
+}
+
+/// The log on standard error, as `SADDLE_LOG` says; warnings when it says nothing.
+pub(crate) fn start_log() {
+    let filter = EnvFilter::try_from_env("SADDLE_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Fails only if a log was started before, and then there is one.
+    let _ = log.without_time().with_target(false).try_init();
+}
+
+/// The machine that was asked for, or why there is none. Nothing falls back silently.
+pub(crate) fn machine(computing: &Computing) -> Result<Machine> {
+    if let Some(threads) = computing.threads {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.get())
+            .build_global()
+            .context("cannot start that many threads")?;
+    }
+    match computing.device {
+        Where::Cpu => {
+            let kernels = match std::env::var("SADDLE_KERNELS") {
+                Ok(name) => Kernels::named(&name).context("SADDLE_KERNELS")?,
+                Err(_) => Kernels::detect(),
+            };
+            Ok(Machine { executor: Executor::Engine(kernels), device: Device::Cpu })
+        }
+        Where::Cuda(number) => match Device::new_cuda(number) {
+            Ok(device) => Ok(Machine { executor: Executor::Candle, device }),
+            Err(error) if cfg!(feature = "cuda") => Err(anyhow!(
+                "cuda:{number} does not answer: {error}; use --device cpu, or make the device visible"
+            )),
+            Err(_) => Err(anyhow!(
+                "cuda:{number} was asked for, but this program was built without the `cuda` feature; \
+                 build it with `--features cuda`, or use --device cpu"
+            )),
+        },
+    }
+}
+
+/// The plan that was asked for.
+pub(crate) fn plan(choice: &PlanChoice) -> Result<Plan> {
+    let Some(path) = &choice.plan else { return Ok(Plan::profile(&choice.profile)?) };
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the plan {}", path.display()))?;
+    Plan::parse(&text).with_context(|| format!("{}", path.display()))
+}
+
+/// Both splits of MNIST, from the user's folder or from the cache.
+pub(crate) fn data(computing: &Computing) -> Result<Data> {
+    Ok(Data { train: digits(computing, Split::Train)?, test: digits(computing, Split::Test)? })
+}
+
+/// One split of MNIST.
+pub(crate) fn digits(computing: &Computing, split: Split) -> Result<Dataset> {
+    let source = match &computing.data {
+        Some(folder) => Source::Folder(folder.clone()),
+        None => Source::Cache(cache()?.join("mnist")),
+    };
+    Ok(mnist(&source, split, &mut Telling { quiet: computing.quiet })?)
+}
+
+/// The user's cache folder for this program.
+pub(crate) fn cache() -> Result<PathBuf> {
+    directories::ProjectDirs::from("", "", "saddle")
+        .map(|folders| folders.cache_dir().to_owned())
+        .ok_or_else(|| anyhow!("no home folder, hence no cache; pass --data DIR and --store DIR"))
+}
+
+/// Refuses, before any work, a file that cannot be written; leaves what exists alone.
+pub(crate) fn check_file_writable(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        bail!("{} is a folder; name a file", path.display());
+    }
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    Ok(saddle_experiments::check_writable(folder)?)
+}
+
+/// Says on standard error where data comes from; bytes on the way are not worth a line each.
+struct Telling {
+    quiet: bool,
+}
+
+impl FetchObserver for Telling {
+    fn event(&mut self, event: FetchEvent<'_>) {
+        if self.quiet {
+            return;
+        }
+        match event {
+            FetchEvent::Asking { file, source } => eprintln!("fetching {file} from {source}"),
+            FetchEvent::Failed { source, reason } => eprintln!("  {source}: {reason}"),
+            FetchEvent::Damaged { file, reason } => {
+                eprintln!("{file} in the cache is damaged ({reason}); fetching it again");
+            }
+            FetchEvent::Stored { file, .. } => eprintln!("  {file} is in the cache now"),
+            FetchEvent::Verified { .. } | FetchEvent::Bytes { .. } => {}
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! What a person sees while work goes on, the clock of the checkpoints, and Ctrl-C.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use saddle_experiments::RunObserver;
+
+/// Time between two checkpoints of a training: what a power cut costs at most.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(10);
+
+/// Ctrl-C: once asks for a stop at the next safe place, twice stops at once.
+#[derive(Clone)]
+pub(crate) struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Listens from the first call on; every call gives the same flag.
+    pub(crate) fn on_ctrl_c() -> Result<Self> {
+        static ASKED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+        if let Some(asked) = ASKED.get() {
+            return Ok(Self(Arc::clone(asked)));
+        }
+        let asked = Arc::clone(ASKED.get_or_init(Arc::default));
+        let inner = Arc::clone(&asked);
+        ctrlc::set_handler(move || {
+            if inner.swap(true, Ordering::SeqCst) {
+                #[expect(
+                    clippy::exit,
+                    reason = "the second Ctrl-C means now; the store survives it"
+                )]
+                std::process::exit(130);
+            }
+            eprintln!("\nstopping at the next safe place; once more to stop at once");
+        })
+        .context("cannot listen for Ctrl-C")?;
+        Ok(Self(asked))
+    }
+
+    pub(crate) fn asked(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// A bar over the expected passes of all jobs; where there is no terminal, one line per job.
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    quiet: bool,
+    stop: Stop,
+    last_checkpoint: Instant,
+    job_started: Instant,
+}
+
+impl Progress {
+    pub(crate) fn new(quiet: bool, stop: Stop) -> Self {
+        let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };
+        let style = ProgressStyle::with_template(
+            "{elapsed_precise} [{bar:30}] {percent:>3} %, about {eta} left  {wide_msg}",
+        );
+        if let Ok(style) = style {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        let now = Instant::now();
+        Self { bar, quiet, stop, last_checkpoint: now, job_started: now }
+    }
+
+    pub(crate) fn close(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    fn line(&self, text: &str) {
+        if self.quiet {
+        } else if self.bar.is_hidden() {
+            eprintln!("{text}");
+        } else {
+            self.bar.println(text);
+        }
+    }
+}
+
+impl RunObserver for Progress {
+    fn planned(&mut self, passes: u64) {
+        self.bar.set_length(passes.max(1));
+        self.bar.reset_eta();
+    }
+
+    fn begin(&mut self, job: &str) {
+        self.job_started = Instant::now();
+        self.bar.set_message(job.to_owned());
+    }
+
+    fn advance(&mut self, passes: u64, detail: &str) {
+        self.bar.inc(passes);
+        self.bar.set_message(detail.to_owned());
+    }
+
+    fn end(&mut self, job: &str, failure: Option<&str>) {
+        let seconds = self.job_started.elapsed().as_secs_f64();
+        match failure {
+            None => self.line(&format!("{seconds:7.1} s  {job}")),
+            Some(reason) => self.line(&format!("{seconds:7.1} s  {job}: {reason}")),
+        }
+    }
+
+    fn wants_checkpoint(&mut self) -> bool {
+        let due = self.last_checkpoint.elapsed() >= CHECKPOINT_EVERY;
+        if due {
+            self.last_checkpoint = Instant::now();
+        }
+        due
+    }
+
+    fn interrupted(&self) -> bool {
+        self.stop.asked()
+    }
+}

@@ -1,0 +1,55 @@
+//! `saddle reproduce`: a plan from start to report.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use saddle_experiments::{Laboratory, Store, check_writable, write_all};
+
+use crate::Ended;
+use crate::arguments::Reproduce;
+use crate::environment;
+use crate::progress::{Progress, Stop};
+use crate::report;
+
+/// Commit of the sources that this program was built from.
+pub(crate) const COMMIT: &str = env!("SADDLE_COMMIT");
+
+pub(crate) fn run(arguments: &Reproduce) -> Result<Ended> {
+    // Everything that can be refused is refused before anything is fetched or trained.
+    let mut plan = environment::plan(&arguments.plan)?;
+    if let Some(seed) = arguments.seed {
+        plan.seed = seed;
+    }
+    plan.check_only(&arguments.only)?;
+    let machine = environment::machine(&arguments.computing)?;
+    let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from("results").join(&plan.name));
+    check_writable(&out)?;
+    let root = arguments.store.clone().unwrap_or_else(|| out.join("store"));
+    if arguments.fresh {
+        Store::erase(&root)?;
+    }
+    let store = Store::open(root)?;
+    let data = environment::data(&arguments.computing)?;
+
+    if !arguments.computing.quiet {
+        eprintln!("{}", plan.about);
+        eprintln!("kernels: {}; report: {}", machine.name(), out.display());
+    }
+    let mut progress = Progress::new(arguments.computing.quiet, Stop::on_ctrl_c()?);
+    let laboratory =
+        Laboratory { plan: &plan, data: &data, store: &store, machine: &machine, commit: COMMIT };
+    let finished = laboratory.run(&arguments.only, &mut progress);
+    progress.close();
+    let finished = finished?;
+    write_all(&out, &plan, &finished)?;
+
+    report::print(&finished.report);
+    println!("report: {}", out.join("report.html").display());
+    if finished.interrupted {
+        println!("stopped before the end; the same command goes on from here");
+        return Ok(Ended::Interrupted);
+    }
+    let failed = !finished.report.provenance.failures.is_empty();
+    Ok(if failed { Ended::SomeCellsFailed } else { Ended::Done })
+}

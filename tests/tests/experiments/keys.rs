@@ -1,0 +1,90 @@
+//! A key changes exactly when something changes that the result depends on.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use saddle_experiments::{Key, Plan, Store, Unobserved, canonical_json};
+use saddle_tests::experiments::{TINY_PLAN, Witness, run_tiny, tiny_plan};
+
+/// The jobs that a changed plan has to work on after the tiny plan is done.
+fn worked_on(change: impl Fn(&str) -> String) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    run_tiny(&tiny_plan(), &store, &["table1"], &mut Unobserved).unwrap();
+    let text = change(TINY_PLAN);
+    assert_ne!(text, TINY_PLAN);
+    let mut witness = Witness::default();
+    run_tiny(&Plan::parse(&text).unwrap(), &store, &["table1"], &mut witness).unwrap();
+    witness.began
+}
+
+#[test]
+fn names_and_words_change_no_key() {
+    let began = worked_on(|plan| {
+        plan.replace("so = ", "so = ")
+            .replace("[attacks.so]", "[attacks.second_order]")
+            .replace("\"so\"", "\"second_order\"")
+            .replace("about = \"a test\"", "about = \"another test\"")
+            .replace("[digits.some]", "[digits.few]")
+            .replace("\"some\"", "\"few\"")
+    });
+    assert_eq!(began, Vec::<String>::new());
+}
+
+#[test]
+fn another_attack_keeps_the_networks_and_the_other_cells() {
+    let began = worked_on(|plan| plan.replace("{ sigma = 0.2, samples = 1 }", "{ sigma = 0.3, samples = 1 }"));
+    assert_eq!(began.len(), 2, "{began:?}");
+    assert!(began.iter().all(|job| job.contains("so_l2")), "{began:?}");
+}
+
+#[test]
+fn another_ancestor_changes_its_descendants() {
+    let began = worked_on(|plan| plan.replacen("learning_rate = 1e-3", "learning_rate = 2e-3", 1));
+    let trained = began.iter().filter(|job| job.starts_with("train")).count();
+    assert_eq!((trained, began.len()), (2, 6), "{began:?}");
+}
+
+#[test]
+fn other_held_out_digits_change_the_networks() {
+    let began = worked_on(|plan| plan.replace("held_out = 140", "held_out = 130"));
+    assert_eq!(began.len(), 6, "{began:?}");
+}
+
+#[test]
+fn another_seed_changes_everything() {
+    let began = worked_on(|plan| plan.replace("seed = 3\nheld_out", "seed = 4\nheld_out"));
+    assert_eq!(began.len(), 6, "{began:?}");
+}
+
+#[test]
+fn canonical_json_is_sorted_and_tight() {
+    let value = serde_json::json!({"b": [1, 2.5, null], "a": {"d": true, "c": "x\"y"}});
+    assert_eq!(
+        canonical_json(&value).unwrap(),
+        r#"{"a":{"c":"x\"y","d":true},"b":[1,2.5,null]}"#
+    );
+}
+
+proptest! {
+    #[test]
+    fn a_key_does_not_depend_on_the_order_of_fields(
+        entries in proptest::collection::btree_map("[a-z]{1,6}", any::<i64>(), 1..12),
+    ) {
+        let forwards: serde_json::Map<_, _> =
+            entries.iter().map(|(k, v)| (k.clone(), (*v).into())).collect();
+        let backwards: serde_json::Map<_, _> =
+            entries.iter().rev().map(|(k, v)| (k.clone(), (*v).into())).collect();
+        prop_assert_eq!(Key::of(&forwards).unwrap(), Key::of(&backwards).unwrap());
+    }
+
+    #[test]
+    fn different_values_have_different_keys(
+        one in proptest::collection::btree_map("[a-z]{1,3}", any::<f64>(), 1..4),
+        two in proptest::collection::btree_map("[a-z]{1,3}", any::<f64>(), 1..4),
+    ) {
+        let finite = |map: &BTreeMap<String, f64>| map.values().all(|value| value.is_finite());
+        prop_assume!(finite(&one) && finite(&two));
+        prop_assert_eq!(one == two, Key::of(&one).unwrap() == Key::of(&two).unwrap());
+    }
+}
