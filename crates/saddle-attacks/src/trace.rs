@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct StepTrace {
     /// Which restart.
     pub restart: u32,
-    /// Steps taken before: 0 at the start.
+    /// Answers told before, which for an ascent are its steps: 0 at the start.
     pub step: u32,
     /// Ids of the examples still under attack, in the order of the examples.
     pub ids: Vec<u64>,

@@ -55,7 +55,8 @@ pub struct Verdict {
     pub forward: u64,
     /// Backward passes spent on the example.
     pub backward: u64,
-    /// Steps taken, within its restart, before the first judged iterate that fools.
+    /// Answers the attack had been told, within its restart, before the first judged iterate that
+    /// fools: the number of steps, for an ascent.
     pub first_fooled_step: Option<u32>,
 }
 

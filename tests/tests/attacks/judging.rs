@@ -198,15 +198,16 @@ fn misclassified_images_are_attacked_in_the_papers_setting_only() {
     let examples =
         Examples::new(examples.images().clone(), wrong, examples.ids().to_vec()).expect("valid");
     let attack = ProjectedAscent::pgd(Norm::L2, 0.1, 3);
-    for stop_fooled in [false, true] {
-        let driver = Driver { stop_fooled, ..Driver::default() };
+    for (stop_fooled, cap) in [(false, None), (true, None), (false, Some(2))] {
+        let driver = Driver { stop_fooled, cap, ..Driver::default() };
         let outcome = driver
             .run(&classifier, &attack, &examples, &objective(Norm::L2, 0.3), Draws::new(1))
             .expect("a well-formed attack");
         assert_eq!((outcome.natural_correct(), outcome.robust(Judge::Final)), (0, 0));
-        let passes = if stop_fooled { 1 } else { 2 + 2 * 3 };
+        assert!(outcome.verdicts.iter().all(|verdict| verdict.fooled_any >= verdict.fooled_final));
+        let passes = if stop_fooled || cap.is_some() { 1 } else { 2 + 2 * 3 };
         assert!(outcome.verdicts.iter().all(|verdict| verdict.passes() == passes));
-        if stop_fooled {
+        if passes == 1 {
             assert_eq!(bits(&outcome.images), bits(examples.images()));
         }
     }

@@ -120,12 +120,10 @@ impl<'a> Batch<'a> {
         let iterate = self.iterate(&restart)?;
         // Whoever starts at the natural image has been judged there.
         let moved = Norm::Linf.distances(examples.images(), &iterate)?;
-        for (row, moved) in moved.into_iter().enumerate() {
-            if moved == 0.0 {
-                let natural = self.records[restart.active[row]].natural_prediction;
-                restart.judged[row] = Some(natural);
-            }
-        }
+        let unmoved: Vec<usize> = (0..moved.len()).filter(|&row| moved[row] == 0.0).collect();
+        let known = unmoved.iter().map(|&row| self.records[restart.active[row]].natural_prediction);
+        let known: Vec<u32> = known.collect();
+        self.note(&mut restart, &unmoved, &known)?;
         while !restart.active.is_empty() {
             let query = restart.run.ask()?;
             let Some(question) = self.question(&restart, &query)? else { break };
