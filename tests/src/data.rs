@@ -1,9 +1,13 @@
 //! Real digits for tests: 200 of the MNIST test set, 20 of each class, with their original indices.
 
+use std::io::Write;
 use std::sync::OnceLock;
 
 use candle_core::{Device, Tensor};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use saddle_data::{Dataset, idx};
+use sha2::{Digest, Sha256};
 
 /// Indices of the 200 digits in the full test set: their example ids.
 const IDS: &str = include_str!("../data/digits-200-ids.txt");
@@ -57,4 +61,38 @@ pub fn digits(count: usize) -> Digits {
         .expect("as many pixels as the shape says");
     let labels = data.labels[..count].iter().map(|&label| u32::from(label)).collect();
     Digits { images, labels, ids: fixture_ids()[..count].to_vec() }
+}
+
+/// An IDX file of images whose bytes count up.
+pub fn idx_images(count: usize, rows: usize, cols: usize) -> Vec<u8> {
+    let mut file = vec![0, 0, 8, 3];
+    for dimension in [count, rows, cols] {
+        file.extend((dimension as u32).to_be_bytes());
+    }
+    file.extend((0..count * rows * cols).map(|index| index as u8));
+    file
+}
+
+/// An IDX file of these labels.
+pub fn idx_labels(labels: &[u8]) -> Vec<u8> {
+    let mut file = vec![0, 0, 8, 1];
+    file.extend((labels.len() as u32).to_be_bytes());
+    file.extend(labels);
+    file
+}
+
+/// These bytes as a gzip file.
+///
+/// # Panics
+///
+/// Never: writing to memory does not fail.
+pub fn gzipped(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(bytes).expect("memory takes it");
+    encoder.finish().expect("memory takes it")
+}
+
+/// SHA-256 in lower-case hex.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

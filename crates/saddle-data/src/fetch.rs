@@ -7,7 +7,7 @@
 //!   whole: written beside itself, flushed, renamed. Any number of processes may fetch at once; each
 //!   rename brings the same bytes.
 //! - A mirror that fails once is not asked again for the next file.
-//! - Nothing is read or unpacked beyond the pinned length.
+//! - Nothing is read beyond the pinned length and [`PACKING`], nothing unpacked beyond the length.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -19,8 +19,11 @@ use sha2::{Digest, Sha256};
 use crate::dataset::hex;
 use crate::error::{Attempt, Error, Result};
 use crate::idx;
-use crate::mnist::{MIRRORS, MNIST_FILES, PACKAGE, RawFile};
+use crate::mnist::{Published, RawFile};
 use crate::transport::Transport;
+
+/// Gzip may lengthen a file that does not compress by its header and its trailer, in bytes.
+const PACKING: u64 = 1024;
 
 /// Where the files are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,6 +97,7 @@ impl FetchObserver for Silent {
 
 /// Verified raw bytes of `files`, from the folder, the cache, or fetched into the cache.
 pub(crate) fn obtain<const N: usize>(
+    published: &Published,
     source: &Source,
     files: [RawFile; N],
     transport: &dyn Transport,
@@ -111,20 +115,17 @@ pub(crate) fn obtain<const N: usize>(
             for (file, slot) in files.iter().zip(&mut found) {
                 *slot = from_cache(folder, file, observer)?;
             }
-            Fetch { folder, transport, observer, attempts: Vec::new() }.run(&files, &mut found)?;
+            let attempts = Vec::new();
+            Fetch { published, folder, transport, observer, attempts }.run(&files, &mut found)?;
         }
     }
-    let missing = files.iter().zip(&found).filter(|(_, slot)| slot.is_none());
-    let missing: Vec<_> = missing.map(|(file, _)| file.name).collect();
-    if missing.is_empty() {
-        Ok(found.map(Option::unwrap_or_default))
-    } else {
-        Err(Error::Unavailable { files: missing, attempts: Vec::new() })
-    }
+    // Whoever could not fill a slot has returned an error.
+    Ok(found.map(Option::unwrap_or_default))
 }
 
 /// One fetch into the cache: remembers what was tried.
 struct Fetch<'a> {
+    published: &'a Published,
     folder: &'a Path,
     transport: &'a dyn Transport,
     observer: &'a mut dyn FetchObserver,
@@ -138,7 +139,7 @@ impl Fetch<'_> {
             return Ok(());
         }
         fs::create_dir_all(self.folder).map_err(Error::io("create the folder", self.folder))?;
-        for mirror in MIRRORS {
+        for mirror in self.published.mirrors {
             for (file, slot) in files.iter().zip(&mut *found).filter(|(_, slot)| slot.is_none()) {
                 match self.from_mirror(mirror, file)? {
                     Some(raw) => *slot = Some(raw),
@@ -166,7 +167,7 @@ impl Fetch<'_> {
         let mut progress = |received, total| {
             observer.event(FetchEvent::Bytes { file: file.name, received, total });
         };
-        let body = self.transport.get(&address, file.size, &mut progress);
+        let body = self.transport.get(&address, file.size + PACKING, &mut progress);
         match body.and_then(|body| unpack(body, file)) {
             Ok(raw) => self.store(file, raw, &address).map(Some),
             Err(reason) => {
@@ -179,7 +180,7 @@ impl Fetch<'_> {
     /// Has the package packed and stores every one of the four files that is good, as they come at
     /// one price; fills the slots that are still empty.
     fn from_package(&mut self, files: &[RawFile], found: &mut [Option<Vec<u8>>]) -> Result<()> {
-        let (package, inside) = PACKAGE;
+        let (package, inside) = self.published.package;
         let source = format!("npm package {package}");
         let first = files.iter().zip(&*found).find(|(_, slot)| slot.is_none());
         let file = first.map_or("", |(file, _)| file.name);
@@ -194,13 +195,16 @@ impl Fetch<'_> {
                 return Ok(());
             }
         };
-        let entries = match read_archive(&archive, inside) {
+        let entries = match read_archive(&archive, inside, &self.published.files) {
             Ok(entries) => entries,
             Err(error) => {
                 self.failed(&source, format!("its archive cannot be read: {error}"));
                 return Ok(());
             }
         };
+        for file in files.iter().filter(|file| !entries.iter().any(|(entry, _)| entry == *file)) {
+            self.failed(&source, format!("its archive holds no {inside}{}", file.name));
+        }
         for (file, raw) in entries {
             if let Err(reason) = verify(&raw, &file) {
                 self.failed(&source, format!("{}: {reason}", file.name));
@@ -271,14 +275,14 @@ enum Unread {
     Io(io::Error),
 }
 
-/// Reads a raw or gzipped file and verifies it; reads at most one byte more than it may hold.
+/// Reads a raw or gzipped file and verifies it; reads no more than it may hold.
 fn read_verified(path: &Path, file: &RawFile) -> std::result::Result<Vec<u8>, Unread> {
     let opened = File::open(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Unread::Absent,
         _ => Unread::Io(error),
     })?;
     let mut bytes = Vec::new();
-    opened.take(file.size + 1).read_to_end(&mut bytes).map_err(Unread::Io)?;
+    opened.take(file.size + PACKING).read_to_end(&mut bytes).map_err(Unread::Io)?;
     unpack(bytes, file).map_err(Unread::Damaged)
 }
 
@@ -310,13 +314,17 @@ fn verify(raw: &[u8], file: &RawFile) -> std::result::Result<(), String> {
 
 /// The entries of a `.tgz` that are one of the four files in the folder `inside`; others are passed
 /// over, and nothing is written to disk.
-fn read_archive(path: &Path, inside: &str) -> io::Result<Vec<(RawFile, Vec<u8>)>> {
+fn read_archive(
+    path: &Path,
+    inside: &str,
+    files: &[RawFile],
+) -> io::Result<Vec<(RawFile, Vec<u8>)>> {
     let mut archive = tar::Archive::new(GzDecoder::new(File::open(path)?));
     let mut found = Vec::new();
     for entry in archive.entries()? {
         let entry = entry?;
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-        let file = MNIST_FILES.iter().find(|file| name.strip_prefix(inside) == Some(file.name));
+        let file = files.iter().find(|file| name.strip_prefix(inside) == Some(file.name));
         if let Some(&file) = file {
             let mut raw = Vec::new();
             entry.take(file.size + 1).read_to_end(&mut raw)?;

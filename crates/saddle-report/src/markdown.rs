@@ -34,8 +34,13 @@ pub(crate) fn render(report: &Report) -> String {
     }
     for figure in &report.figures {
         section(&mut text, &figure.title);
-        let (title, id) = (escaped(&figure.title), &figure.id);
-        let _ = writeln!(text, "![{title}]({id}.svg)\n\n{} {}\n", figure.caption, words::FIGURE);
+        let (title, id) = (escaped(&figure.title), escaped(&figure.id));
+        let _ = writeln!(
+            text,
+            "![{title}]({id}.svg)\n\n{} {}\n",
+            escaped(&figure.caption),
+            words::FIGURE
+        );
         let rows = figure.series.iter().map(|series| {
             let end = |values: &[f64]| {
                 let ends = [values.first(), values.last()];

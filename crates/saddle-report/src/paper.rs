@@ -35,7 +35,8 @@ pub fn accuracy(defense: &str, norm: Option<TrainingNorm>, row: &str) -> Option<
         TrainingNorm::Mix => 2,
     };
     let row = ROWS.iter().position(|known| *known == row)?;
-    Some(TABLE1[row][3 * defense + norm] / 100.0)
+    // Tenths of a percent are whole: dividing them gives the fraction that the digits say.
+    Some((10.0 * TABLE1[row][3 * defense + norm]).round() / 1000.0)
 }
 
 /// A row's name in words, with its threat model.

@@ -8,7 +8,7 @@ use crate::grid::{Column, Grid, grids};
 use crate::report::Report;
 use crate::words;
 
-const WIDTH: u32 = 760;
+const WIDTH: u32 = 800;
 /// Pixels of 0 % and 100 %.
 const SCALE: (i32, i32) = (200, 560);
 const HEAD: i32 = 92;

@@ -7,7 +7,7 @@ use crate::figure::{Figure, Series};
 
 const SIZE: (u32, u32) = (760, 470);
 /// Left, upper, right and lower edge of the plot itself.
-const FRAME: [i32; 4] = [84, 60, 744, 372];
+const FRAME: [i32; 4] = [84, 70, 744, 372];
 /// Decades below the largest value that the axis shows at most.
 const DECADES: i32 = 14;
 

@@ -94,7 +94,8 @@ impl Canvas<'_> {
             Anchor::End => HPos::Right,
         };
         let style = if bold { FontStyle::Bold } else { FontStyle::Normal };
-        let font = FontDesc::new(FontFamily::SansSerif, f64::from(size), style);
+        // The SVG backend writes font sizes divided by 1.24.
+        let font = FontDesc::new(FontFamily::SansSerif, 1.24 * f64::from(size), style);
         let style = TextStyle::from(font).color(&color).pos(Pos::new(horizontal, VPos::Center));
         self.shape(&Text::new(words.to_owned(), at, style));
     }
