@@ -1,0 +1,153 @@
+//! What a reader sees: text by snapshot, pages and drawings by what they must and must not hold.
+
+use proptest::prelude::*;
+use saddle_report::{Cell, Fact, Figure, Report, Series, Setting, Status, TrainingNorm};
+use saddle_tests::report::{key, sample};
+
+/// Snapshots lie beside this file, whatever the binary that runs it is called.
+fn matches(name: &str, text: &str) {
+    insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!(name, text);
+    });
+}
+
+#[test]
+fn markdown() {
+    matches("sample_markdown", &sample().to_markdown());
+}
+
+#[test]
+fn csv() {
+    let report = sample();
+    // Head only: the points come out of powers, whose last digit is the platform's business.
+    let points = report.figures_csv();
+    assert_eq!(points.lines().count(), 1 + 3 * 41);
+    let head = points.lines().next().unwrap().to_owned();
+    let text = [report.cells_csv(), report.rivals_csv(), head].join("\n");
+    matches("sample_csv", &text);
+}
+
+#[test]
+fn csv_quotes_what_would_break_a_line() {
+    let mut cell = sample().cells[0].clone();
+    cell.network = "a \"b\", c\nd".to_owned();
+    let report = Report { cells: vec![cell], ..Report::default() };
+    assert!(report.cells_csv().contains(",\"a \"\"b\"\", c\nd\","), "{}", report.cells_csv());
+}
+
+#[test]
+fn the_page_needs_nothing_from_elsewhere() {
+    let page = sample().to_html();
+    for outside in ["http:", "https:", "src=", "href=", "url(", "@import", "<script", "<link"] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    assert!(page.contains("<svg") && page.contains("prefers-color-scheme: dark"));
+    assert!(page.contains("width=device-width"));
+    // Drawings take their colours from the page: no fixed colour is left in them.
+    let drawings = page.split("<svg").skip(1).map(|rest| rest.split("</svg>").next().unwrap());
+    for drawing in drawings {
+        assert!(drawing.contains("var(--ink)") && !drawing.contains("\"#"), "{drawing:.200}");
+    }
+}
+
+#[test]
+fn words_of_a_report_cannot_become_markup() {
+    let mut report = sample();
+    let evil = "<script>alert(1)</script>|\n# x \"#1D232B\"";
+    report.commit = evil.to_owned();
+    report.cells[5].network = evil.to_owned();
+    report.figures[0].caption = evil.to_owned();
+    report.figures[0].title = evil.to_owned();
+    report.figures[0].series[0].label = evil.to_owned();
+    report.rivals[0].attack = evil.to_owned();
+    report.provenance.notes.push(evil.to_owned());
+    report.provenance.facts.push(Fact { name: evil.to_owned(), value: evil.to_owned() });
+    for text in [report.to_html(), report.summary_svg(), report.figures[0].to_svg()] {
+        assert!(!text.contains("<script"), "{text:.300}");
+        assert!(text.contains("&lt;script&gt;"));
+    }
+    let markdown = report.to_markdown();
+    assert!(!markdown.contains("<script") && !markdown.contains("\n# x"));
+}
+
+#[test]
+fn absent_cells_are_said_and_never_filled_in() {
+    let place = key("madry_linf", Some(TrainingNorm::Linf), "pgd_l2", Setting::Paper);
+    for (cell, word) in [(Cell::missing(place.clone()), "missing"), (Cell::failed(place), "failed")]
+    {
+        let report = Report { cells: vec![cell], ..sample() };
+        for text in [report.to_markdown(), report.to_html(), report.summary_svg()] {
+            assert!(text.contains(word), "{word}");
+            assert!(!text.contains("≤ 92.8"), "the paper's figure shown as ours");
+        }
+        assert!(report.cells_csv().contains(&format!(",7,,,,,,,0.928,avx2,{word}\n")));
+    }
+}
+
+#[test]
+fn every_robust_accuracy_is_called_a_bound_and_natural_accuracy_is_not() {
+    let markdown = sample().to_markdown();
+    assert!(markdown.contains("| PGD, l2 within 4.0 | ≤ 97.0 % |"));
+    assert!(markdown.contains("| natural digits | 98.3 % |"));
+    assert!(markdown.contains("60.4 % (95 % interval 57.3 to 63.4 %), the paper's 96.6 %"));
+}
+
+#[test]
+fn the_drawing_file_stands_alone() {
+    for svg in [sample().summary_svg(), sample().figures[0].to_svg()] {
+        assert!(svg.starts_with("<svg") && svg.contains("xmlns=\"http://www.w3.org/2000/svg\""));
+        assert!(svg.trim_end().ends_with("</svg>") && !svg.contains("var(--"));
+    }
+    let summary = sample().summary_svg();
+    assert!(summary.contains("madry_linf") && summary.contains("≤ 60.4 % (paper 96.6) ≠"));
+}
+
+#[test]
+fn an_empty_report_still_renders() {
+    let report = Report::default();
+    assert!(report.to_html().contains("0 cells measured"));
+    assert!(report.summary_svg().contains("no cell in this report"));
+    let figure = Figure {
+        id: "f".into(),
+        title: "t".into(),
+        caption: String::new(),
+        quantity: "q".into(),
+        series: vec![],
+    };
+    assert!(figure.to_svg().contains("no finite value to draw"));
+}
+
+fn odd_number() -> impl Strategy<Value = f64> {
+    let odd = vec![f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.0, -1.0, 1e308, 5e-324, f64::MAX];
+    prop_oneof![prop::sample::select(odd), -1e3..1e3f64]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn any_numbers_render(
+        curve in prop::collection::vec(odd_number(), 0..6),
+        other in prop::collection::vec(odd_number(), 0..6),
+        counts in (any::<Option<u64>>(), any::<Option<u64>>()),
+        number in odd_number(),
+        measured: bool,
+    ) {
+        let mut report = sample();
+        let series = &mut report.figures[0].series;
+        series[0] = Series { mean: curve.clone(), low: other.clone(), ..series[0].clone() };
+        series[1] = Series { median: curve, high: other, ..series[1].clone() };
+        let cell = &mut report.cells[0];
+        (cell.correct, cell.total) = counts;
+        (cell.accuracy, cell.paper, cell.passes_per_example) = (None, Some(number), Some(number));
+        cell.wilson95 = Some([number, -number]);
+        cell.status = if measured { Status::Measured } else { Status::Failed };
+        let rival = &mut report.rivals[0];
+        (rival.epsilon, rival.accuracy, rival.wilson95) = (number, number, [number; 2]);
+        prop_assert!(report.to_html().ends_with("</html>"));
+        prop_assert!(report.to_markdown().starts_with("# "));
+        prop_assert!(report.summary_svg().contains("</svg>"));
+        prop_assert!(report.figures[0].to_svg().contains("</svg>"));
+        prop_assert_eq!(report.cells_csv().lines().count(), report.cells.len() + 1);
+    }
+}
