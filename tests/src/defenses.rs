@@ -1,1 +1,73 @@
-//! Test support: defenses.
+//! Small trainings: real digits at 12 x 12, a network of a few thousand weights, plans of a few steps.
+
+use candle_core::{DType, Tensor};
+use saddle_attacks::Examples;
+use saddle_defenses::{DefensePlan, TrainingPlan};
+use saddle_model::{Architecture, Classifier, Layer};
+use saddle_ops::Draws;
+
+use crate::data::digits;
+
+/// A network of 2,200 weights for 12 x 12 digits: one convolution, one pool, two linear layers.
+pub fn small_architecture() -> Architecture {
+    let convolution = Layer::Conv2d {
+        name: "conv1".to_owned(),
+        in_channels: 1,
+        out_channels: 4,
+        kernel: 3,
+        stride: 1,
+        padding: 1,
+    };
+    let linear =
+        |name: &str, inputs, outputs| Layer::Linear { name: name.to_owned(), inputs, outputs };
+    Architecture {
+        name: "small".to_owned(),
+        input: [1, 12, 12],
+        classes: 10,
+        layers: vec![
+            convolution,
+            Layer::Relu,
+            Layer::MaxPool2d { window: 2 },
+            Layer::Flatten,
+            linear("fc1", 144, 16),
+            Layer::Relu,
+            linear("fc2", 16, 10),
+        ],
+    }
+}
+
+/// The first `count` of the test digits, cut to their middle 24 x 24 pixels and halved.
+///
+/// # Panics
+///
+/// When `count` is zero or above 200.
+pub fn small_digits(count: usize, dtype: DType) -> Examples {
+    let digits = digits(count);
+    let middle = |images: &Tensor| -> candle_core::Result<Tensor> {
+        images.narrow(2, 2, 24)?.narrow(3, 2, 24)?.contiguous()?.avg_pool2d(2)?.to_dtype(dtype)
+    };
+    let images = middle(&digits.images).expect("28 x 28 digits have a middle");
+    Examples::new(images, digits.labels, digits.ids).expect("digits are examples")
+}
+
+/// A plan of `iterations` steps on batches of 16.
+pub fn small_plan(defense: DefensePlan, iterations: u32) -> TrainingPlan {
+    TrainingPlan { batch: 16, learning_rate: 0.01, ..TrainingPlan::new(defense, iterations, 7) }
+}
+
+/// Draws for steps that are taken outside a trainer.
+pub fn draws() -> Draws {
+    Draws::new(7)
+}
+
+/// Share of the examples that a classifier gets right.
+///
+/// # Panics
+///
+/// When the images do not fit the classifier.
+pub fn accuracy(classifier: &dyn Classifier, images: &Tensor, labels: &[u32]) -> f64 {
+    let logits = classifier.logits(images).expect("images fit");
+    let found = saddle_model::predictions(&logits).expect("logits are finite");
+    let right = found.iter().zip(labels).filter(|(found, label)| found == label).count();
+    right as f64 / labels.len() as f64
+}

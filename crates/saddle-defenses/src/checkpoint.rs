@@ -165,10 +165,9 @@ fn fingerprint(examples: &Examples) -> Result<String> {
     // A thousand images at a time, so that no second copy of the data is made.
     for start in (0..examples.len()).step_by(1000) {
         let count = 1000.min(examples.len() - start);
-        let pixels = images.narrow(0, start, count)?.flatten_all()?.to_dtype(DType::F64)?;
-        for pixel in pixels.to_vec1::<f64>()? {
-            hash.update(pixel.to_le_bytes());
-        }
+        let mut bytes = Vec::new();
+        images.narrow(0, start, count)?.write_bytes(&mut bytes)?;
+        hash.update(&bytes);
     }
     Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -4,9 +4,9 @@
 //! examples of its own making, with those in place of the images.
 
 use crate::{Defense, Error, Reduction, Result, StepContext, StepReport};
-use candle_core::{DType, Tensor};
+use candle_core::Tensor;
 use saddle_attacks::Examples;
-use saddle_model::{Aim, Classifier, Loss, LossKind, Mode, Wanted};
+use saddle_model::{Aim, Classifier, Loss, LossKind, Mode, Wanted, predictions};
 use saddle_ops::GradientHealth;
 use serde::{Deserialize, Serialize};
 
@@ -51,32 +51,16 @@ pub(crate) fn descend(
         operation: "training step",
         message: "the classifier gave no weight gradients; train a network that has weights".into(),
     })?;
+    let mean = evaluated.values.iter().sum::<f64>() / labels.len() as f64;
+    // Logits that are not finite make the loss NaN and have no predictions; the trainer stops there.
+    let predicted = if mean.is_nan() { Vec::new() } else { predictions(&logits)? };
     Ok(StepReport {
         gradients,
-        loss: evaluated.values.iter().sum::<f64>() / labels.len() as f64,
-        correct: count_correct(&logits, labels)?,
+        loss: mean,
+        correct: predicted.iter().zip(labels).filter(|(found, label)| found == label).count(),
         rows: labels.len(),
         passes: 2 * labels.len() as u64,
         ball: None,
         health: GradientHealth::default(),
     })
-}
-
-/// Rows whose first largest logit is their label's.
-fn count_correct(logits: &Tensor, labels: &[u32]) -> Result<usize> {
-    let rows = logits.to_dtype(DType::F64)?.to_vec2::<f64>()?;
-    let first_largest = |row: &[f64]| {
-        let mut best = 0;
-        for (class, value) in row.iter().enumerate() {
-            if *value > row[best] {
-                best = class;
-            }
-        }
-        best
-    };
-    Ok(rows
-        .iter()
-        .zip(labels)
-        .filter(|(row, label)| first_largest(row) == **label as usize)
-        .count())
 }

@@ -19,7 +19,7 @@ use crate::{
     TrainingPlan,
 };
 use saddle_attacks::Examples;
-use saddle_model::{Architecture, Executor, Network, Weights, initialise};
+use saddle_model::{Architecture, Executor, Network, Weights, initialize};
 use saddle_ops::Draws;
 
 /// A training under way.
@@ -60,16 +60,10 @@ impl Trainer {
         check(&plan, &architecture, &examples)?;
         let weights = match initial {
             Some(weights) => weights.copy()?,
-            None => initialise(&architecture, plan.initialization, Draws::new(plan.seed))?,
+            None => initialize(&architecture, plan.initialization, Draws::new(plan.seed))?,
         };
-        let images = examples.images();
-        let weights = weights.to_dtype(images.dtype())?.to_device(images.device())?;
-        let optimizer = Optimizer::new(plan.optimizer, &weights)?;
-        let network = Network::new(architecture, weights, executor)?;
-        let identity =
-            Identity::new(&plan, network.architecture(), &examples, network.executor_name())?;
-        let defense = plan.defense.defense()?;
-        Ok(Self { plan, identity, examples, network, defense, optimizer, done: 0, order: None })
+        let identity = Identity::new(&plan, &architecture, &examples, executor.name())?;
+        Self::assemble(plan, identity, architecture, executor, examples, weights)
     }
 
     /// A training that goes on where a checkpoint was written, to the bit.
@@ -86,7 +80,14 @@ impl Trainer {
         examples: Examples,
     ) -> Result<Self> {
         let checkpoint = Checkpoint::from_bytes(bytes)?;
+        check(&plan, &architecture, &examples)?;
+        let identity = Identity::new(&plan, &architecture, &examples, executor.name())?;
+        identity.check(&checkpoint.identity)?;
         let bad = |message| Error::BadCheckpoint { message };
+        if checkpoint.step > plan.iterations {
+            let (step, iterations) = (checkpoint.step, plan.iterations);
+            return Err(bad(format!("it stands at step {step} of {iterations}")));
+        }
         let entries = architecture.parameters().into_iter().map(|parameter| {
             let own = checkpoint.weights.iter().find(|(name, _)| *name == parameter.name);
             own.cloned().ok_or_else(|| bad(format!("weights `{}` are missing", parameter.name)))
@@ -95,16 +96,29 @@ impl Trainer {
         if let Some(name) = first_not_finite(&weights)? {
             return Err(bad(format!("weights `{name}` hold NaN or infinity")));
         }
-        let mut trainer = Self::new(plan, architecture, executor, examples, Some(&weights))?;
-        trainer.identity.check(&checkpoint.identity)?;
-        if checkpoint.step > trainer.plan.iterations {
-            let (step, iterations) = (checkpoint.step, trainer.plan.iterations);
-            return Err(bad(format!("it stands at step {step} of {iterations}")));
-        }
+        let mut trainer =
+            Self::assemble(plan, identity, architecture, executor, examples, weights)?;
         trainer.optimizer.restore(checkpoint.updates, &checkpoint.optimizer)?;
         trainer.defense.restore(checkpoint.defense)?;
         trainer.done = checkpoint.step;
         Ok(trainer)
+    }
+
+    /// A training at its first step with these weights.
+    fn assemble(
+        plan: TrainingPlan,
+        identity: Identity,
+        architecture: Architecture,
+        executor: Executor,
+        examples: Examples,
+        weights: Weights,
+    ) -> Result<Self> {
+        let images = examples.images();
+        let weights = weights.to_dtype(images.dtype())?.to_device(images.device())?;
+        let optimizer = Optimizer::new(plan.optimizer, &weights)?;
+        let network = Network::new(architecture, weights, executor)?;
+        let defense = plan.defense.defense()?;
+        Ok(Self { plan, identity, examples, network, defense, optimizer, done: 0, order: None })
     }
 
     /// The network as trained so far.
