@@ -326,10 +326,15 @@ impl<'a> Run<'a> {
             let sample = bench.sample(&figure.digits)?;
             let trained = self.trained(&network, observer)?;
             let what = format!("figure1: {label}");
+            let known = bench.store.result(&job.key(bench, &trained.key, &sample)?).is_some();
             let started = Instant::now();
-            observer.begin(&what);
+            if !known {
+                observer.begin(&what);
+            }
             let outcome = job.run(bench, &trained, &sample, observer);
-            self.ended(&what, started, &outcome, observer);
+            if !known {
+                self.ended(&what, started, &outcome, observer);
+            }
             let curve = outcome?;
             let label = format!("{label} ({} of {} digits stand)", curve.robust, curve.total);
             series.push(Series::from_steps(label, self.bench.plan.seed, &curve.steps));

@@ -33,7 +33,9 @@ fn names_and_words_change_no_key() {
 
 #[test]
 fn another_attack_keeps_the_networks_and_the_other_cells() {
-    let began = worked_on(|plan| plan.replace("{ sigma = 0.2, samples = 1 }", "{ sigma = 0.3, samples = 1 }"));
+    let began = worked_on(|plan| {
+        plan.replace("{ sigma = 0.2, samples = 1 }", "{ sigma = 0.3, samples = 1 }")
+    });
     assert_eq!(began.len(), 2, "{began:?}");
     assert!(began.iter().all(|job| job.contains("so_l2")), "{began:?}");
 }
@@ -60,10 +62,7 @@ fn another_seed_changes_everything() {
 #[test]
 fn canonical_json_is_sorted_and_tight() {
     let value = serde_json::json!({"b": [1, 2.5, null], "a": {"d": true, "c": "x\"y"}});
-    assert_eq!(
-        canonical_json(&value).unwrap(),
-        r#"{"a":{"c":"x\"y","d":true},"b":[1,2.5,null]}"#
-    );
+    assert_eq!(canonical_json(&value).unwrap(), r#"{"a":{"c":"x\"y","d":true},"b":[1,2.5,null]}"#);
 }
 
 proptest! {

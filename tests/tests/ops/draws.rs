@@ -146,9 +146,9 @@ fn numbers_of_a_stream_are_distributed_as_said() {
     let mean = (0..n).map(|_| stream.exponential()).sum::<f64>() / n as f64;
     assert!((mean - 1.0).abs() < 5.0 / (n as f64).sqrt());
     assert_eq!((stream.below(0), stream.below(1)), (0, 0));
-    // Two thirds of all words would be biased by a remainder for this n.
-    let big = (0..1000).filter(|_| stream.below(3 << 62) < 1 << 62).count();
-    assert!((258..410).contains(&big), "{big} of 1000 in the first third");
+    // For this n a plain multiply and shift would give every third number twice.
+    let thirds = (0..1000).filter(|_| stream.below(3 << 62).is_multiple_of(3)).count();
+    assert!((258..410).contains(&thirds), "{thirds} of 1000 are multiples of three");
 }
 
 /// By volume, `(size / radius)^n` is uniform in `[0, 1]`, and coordinates have known moments.
@@ -209,7 +209,7 @@ fn every_order_of_four_is_equally_likely() {
 /// Recorded runs hold only while these bits do: a change here changes every result of the project.
 #[test]
 fn golden_bits() -> Result<()> {
-    let draws = Draws::new(0x5add1e);
+    let draws = Draws::new(0x005a_dd1e);
     let mut stream = draws.stream("golden", 7, 1, 2, 3);
     let numbers = [stream.uniform(), stream.uniform(), stream.normal(), stream.normal()];
     let numbers = numbers.map(f64::to_bits);

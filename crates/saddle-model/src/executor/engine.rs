@@ -40,7 +40,11 @@ pub(crate) enum EngineTape {
 
 impl Engine {
     /// Packs checked weights of a valid architecture; `f32` or `f64`, on the CPU.
-    pub(crate) fn new(architecture: &Architecture, weights: &Weights, kernels: Kernels) -> Result<Self> {
+    pub(crate) fn new(
+        architecture: &Architecture,
+        weights: &Weights,
+        kernels: Kernels,
+    ) -> Result<Self> {
         Ok(match weights.dtype() {
             DType::F64 => Self::F64(Runner::new(architecture, weights, kernels)?),
             _ => Self::F32(Runner::new(architecture, weights, kernels)?),
@@ -104,7 +108,8 @@ pub(crate) struct Tape<T> {
 impl<T: Real> Runner<T> {
     fn new(architecture: &Architecture, weights: &Weights, kernels: Kernels) -> Result<Self> {
         let layers = &architecture.layers;
-        let flat = layers.iter().position(|layer| matches!(layer, Layer::Flatten | Layer::Linear { .. }));
+        let flat =
+            layers.iter().position(|layer| matches!(layer, Layer::Flatten | Layer::Linear { .. }));
         let (before, behind) = layers.split_at(flat.unwrap_or(layers.len()));
         let slices = slices::<T>(weights)?;
         let split = before.iter().map(|layer| layer.parameters().len()).sum();
@@ -131,7 +136,12 @@ impl<T: Real> Runner<T> {
         let mut tape = self.tapes.take(|tape| tape.count == count);
         tape.count = count;
         let Tape { images, rows, .. } = &mut *tape;
-        self.images.forward(&pixels, count, images, rows.features(count * self.images.features()))?;
+        self.images.forward(
+            &pixels,
+            count,
+            images,
+            rows.features(count * self.images.features()),
+        )?;
         let logits = self.rows.forward(rows)?;
         let classes = logits.len() / count.max(1);
         Ok((Tensor::from_slice(logits, (count, classes), &Device::Cpu)?, tape))

@@ -1,0 +1,235 @@
+//! Convolution and its gradients against the definition.
+
+use proptest::prelude::*;
+use saddle_ops::{
+    Conv2d, ConvGradient, ConvShape, InputGradientScratch, Kernels, Pool, Real, SparseCotangent,
+    conv2d_gradients_naive, conv2d_naive,
+};
+use saddle_tests::kernels::{
+    dot, eighths, largest_difference, pad, slopes, sparse_eighths, to_places, to_planes, unpad,
+};
+use saddle_tests::model::signed;
+
+struct Case<T> {
+    shape: ConvShape,
+    image: Vec<T>,
+    weight: Vec<T>,
+    bias: Vec<T>,
+    cotangent: Vec<T>,
+}
+
+impl<T: Real> Case<T> {
+    fn new(shape: ConvShape, salt: u64, percent: u32) -> Self {
+        let ConvShape { size: [h, w], in_channels, out_channels, kernel, .. } = shape;
+        Self {
+            shape,
+            image: eighths(h * w * in_channels, salt),
+            weight: eighths(out_channels * in_channels * kernel * kernel, salt + 1),
+            bias: eighths(out_channels, salt + 2),
+            cotangent: sparse_eighths(shape.output_length(), salt + 3, percent),
+        }
+    }
+
+    fn forward(&self, kernels: Kernels) -> Vec<T> {
+        let conv = self.packed(kernels);
+        let mut out = vec![T::ZERO; self.shape.output_length()];
+        conv.forward(&pad(&self.shape, &self.image), &mut out).expect("shapes fit");
+        to_planes(&out, self.shape.output())
+    }
+
+    fn gradients(&self, kernels: Kernels) -> [Vec<T>; 3] {
+        let conv = self.packed(kernels);
+        let mut cotangent = SparseCotangent::default();
+        let places = to_places(&self.cotangent, self.shape.output());
+        cotangent.fill_dense(self.shape.output(), &places).expect("shapes fit");
+        let mut padded = vec![T::from_f64(77.0); self.shape.padded_length()];
+        let mut scratch = InputGradientScratch::default();
+        conv.input_gradient(&cotangent, &mut padded, &mut scratch).expect("shapes fit");
+        let mut sum = ConvGradient::zeros(&conv);
+        sum.add_image(&conv, &pad(&self.shape, &self.image), &cotangent).expect("shapes fit");
+        let (weight, bias) = sum.to_parameters(&conv).expect("same convolution");
+        [unpad(&self.shape, &padded), weight, bias]
+    }
+
+    fn packed(&self, kernels: Kernels) -> Conv2d<T> {
+        Conv2d::new(kernels, self.shape, &self.weight, &self.bias).expect("a sound shape")
+    }
+
+    fn agrees_with_naive(&self) {
+        let expected = conv2d_naive(&self.shape, &self.image, &self.weight, &self.bias);
+        let gradients =
+            conv2d_gradients_naive(&self.shape, &self.image, &self.weight, &self.cotangent);
+        for kernels in Kernels::available() {
+            assert!(self.forward(kernels) == expected, "forward {:?} on {kernels}", self.shape);
+            let found = self.gradients(kernels);
+            for (i, name) in ["image", "weight", "bias"].into_iter().enumerate() {
+                assert!(found[i] == gradients[i], "{name} of {:?} on {kernels}", self.shape);
+            }
+        }
+    }
+}
+
+fn any_shape() -> impl Strategy<Value = ConvShape> {
+    (1..=14usize, 1..=13usize, 1..=20usize, 1..=40usize, 1..=5usize, 1..=3usize, 0..=3usize)
+        .prop_map(|(height, width, in_channels, out_channels, kernel, stride, padding)| ConvShape {
+            size: [height, width],
+            in_channels,
+            out_channels,
+            kernel,
+            stride,
+            padding,
+        })
+        .prop_filter("the kernel fits", |shape| shape.check().is_ok())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn convolutions_are_the_definition(shape in any_shape(), salt in 0..1000u64, percent in 0..=100u32) {
+        Case::<f32>::new(shape, salt, percent).agrees_with_naive();
+        Case::<f64>::new(shape, salt, percent).agrees_with_naive();
+    }
+}
+
+fn shape(
+    size: [usize; 2],
+    channels: [usize; 2],
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+) -> ConvShape {
+    let [in_channels, out_channels] = channels;
+    ConvShape { size, in_channels, out_channels, kernel, stride, padding }
+}
+
+#[test]
+fn convolutions_of_the_papers_are_the_definition() {
+    let shapes = [
+        shape([28, 28], [1, 32], 5, 1, 2),
+        shape([14, 14], [32, 64], 5, 1, 2),
+        shape([28, 28], [1, 16], 4, 2, 1),
+        shape([12, 12], [32, 32], 3, 1, 0),
+    ];
+    for shape in shapes {
+        // 12 in 100: behind ReLU and pool; 80 in 100: the dense form.
+        for percent in [12, 80] {
+            Case::<f32>::new(shape, 5, percent).agrees_with_naive();
+        }
+    }
+}
+
+#[test]
+fn gradients_are_difference_quotients() {
+    let shapes = [shape([6, 5], [3, 4], 3, 2, 1), shape([5, 6], [2, 3], 5, 1, 2)];
+    for (shape, percent) in shapes.into_iter().flat_map(|shape| [(shape, 20), (shape, 100)]) {
+        let mut case = Case::<f64>::new(shape, 11, percent);
+        case.image = signed(case.image.len(), 31, 24);
+        case.weight = signed(case.weight.len(), 32, 24);
+        let [image, weight, bias] = case.gradients(Kernels::PORTABLE);
+        let result = |image: &[f64], weight: &[f64], bias: &[f64]| {
+            let copy = Case {
+                shape,
+                image: image.to_vec(),
+                weight: weight.to_vec(),
+                bias: bias.to_vec(),
+                cotangent: Vec::new(),
+            };
+            dot(&copy.forward(Kernels::PORTABLE), &case.cotangent)
+        };
+        let by_image = slopes(&case.image, 0.5, |image| result(image, &case.weight, &case.bias));
+        let by_weight = slopes(&case.weight, 0.5, |weight| result(&case.image, weight, &case.bias));
+        let by_bias = slopes(&case.bias, 0.5, |bias| result(&case.image, &case.weight, bias));
+        // The function is linear in each argument, so the quotients are exact but for rounding.
+        for (gradient, slopes) in [(image, by_image), (weight, by_weight), (bias, by_bias)] {
+            assert!(largest_difference(&gradient, &slopes) < 1e-12);
+        }
+    }
+}
+
+#[test]
+fn sums_over_images_add_up() {
+    let shape = shape([9, 7], [3, 5], 3, 1, 1);
+    let cases = [1, 2, 3].map(|salt| Case::<f32>::new(shape, salt * 10, 30));
+    for kernels in Kernels::available() {
+        let conv = cases[0].packed(kernels);
+        let mut total = ConvGradient::zeros(&conv);
+        let mut expected = [vec![0.0; cases[0].weight.len()], vec![0.0; 5]];
+        for case in &cases {
+            let mut cotangent = SparseCotangent::default();
+            let places = to_places(&case.cotangent, shape.output());
+            cotangent.fill_dense(shape.output(), &places).expect("fits");
+            let mut one = ConvGradient::zeros(&conv);
+            one.add_image(&conv, &pad(&shape, &case.image), &cotangent).expect("fits");
+            total.add(&one);
+            let [_, weight, bias] =
+                conv2d_gradients_naive(&shape, &case.image, &case.weight, &case.cotangent);
+            for (sum, values) in expected.iter_mut().zip([weight, bias]) {
+                sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+            }
+        }
+        let (weight, bias) = total.to_parameters(&conv).expect("same convolution");
+        assert!([weight, bias] == expected, "{kernels}");
+    }
+}
+
+#[test]
+fn a_cotangent_comes_back_from_its_list() {
+    let shape = [3, 4, 5];
+    let dense = sparse_eighths::<f32>(60, 8, 40);
+    let mut list = SparseCotangent::default();
+    list.fill_dense(shape, &dense).expect("fits");
+    assert_eq!(list.count(), dense.iter().filter(|value| **value != 0.0).count());
+    let mut back = Vec::new();
+    list.to_dense(&mut back);
+    assert_eq!(back, dense);
+    assert!(list.fill_dense(shape, &dense[1..]).is_err());
+    let pool = Pool::new([4, 4, 2], 2, true).expect("divides");
+    assert!(list.fill_pooled(&pool, &[0.0; 8], &[0; 7]).is_err());
+    assert!(list.fill_pooled(&pool, &[0.0; 7], &[0; 8]).is_err());
+}
+
+#[test]
+fn nan_passes_through() {
+    let shape = shape([6, 6], [2, 3], 3, 1, 1);
+    for percent in [10, 90] {
+        let mut case = Case::<f32>::new(shape, 3, percent);
+        case.image[7] = f32::NAN;
+        case.cotangent[5] = f32::NAN;
+        for kernels in Kernels::available() {
+            assert!(case.forward(kernels).iter().any(|value| value.is_nan()));
+            for gradient in case.gradients(kernels) {
+                assert!(gradient.iter().any(|value| value.is_nan()), "{kernels}");
+            }
+        }
+    }
+}
+
+#[test]
+fn shapes_that_do_not_fit_are_refused_in_words() {
+    let good = shape([6, 6], [2, 3], 3, 1, 1);
+    let case = Case::<f32>::new(good, 3, 50);
+    let conv = case.packed(Kernels::PORTABLE);
+    for bad in [
+        ConvShape { kernel: 9, ..good },
+        ConvShape { kernel: 0, ..good },
+        ConvShape { stride: 0, ..good },
+        ConvShape { in_channels: 0, ..good },
+        ConvShape { out_channels: 0, ..good },
+    ] {
+        let refused = bad.check().expect_err("makes no sense").to_string();
+        assert!(refused.contains("conv2d"), "{refused}");
+    }
+    assert!(Conv2d::new(Kernels::PORTABLE, good, &case.weight[1..], &case.bias).is_err());
+    assert!(Conv2d::new(Kernels::PORTABLE, good, &case.weight, &case.bias[1..]).is_err());
+    let padded = pad(&good, &case.image);
+    let mut out = vec![0.0; good.output_length()];
+    assert!(conv.forward(&padded[1..], &mut out).is_err());
+    assert!(conv.forward(&padded, &mut out[1..]).is_err());
+    let mut cotangent = SparseCotangent::default();
+    cotangent.fill_dense([6, 6, 2], &[0.0; 72]).expect("fits itself");
+    let mut gradient = vec![0.0; good.padded_length()];
+    let mut scratch = InputGradientScratch::default();
+    assert!(conv.input_gradient(&cotangent, &mut gradient, &mut scratch).is_err());
+    assert!(ConvGradient::zeros(&conv).add_image(&conv, &padded, &cotangent).is_err());
+}

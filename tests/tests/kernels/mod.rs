@@ -1,0 +1,9 @@
+//! The CPU kernels against their naive twins and their difference quotients, and the engine against itself.
+
+mod conv2d;
+mod engine;
+mod linear;
+mod matmul;
+mod max_pool2d;
+mod paths;
+mod relu;
