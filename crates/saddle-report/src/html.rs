@@ -200,7 +200,7 @@ fn rivals(report: &Report) -> Markup {
                             td.number { (words::threat(row)) }
                             td.number { (row.training_seed) }
                             td.words { (row.attack) }
-                            td { (words::role(row.role)) }
+                            td.number { (words::role(row.role)) }
                             td.number { "≤ " (percent(row.accuracy)) " %" }
                             td.number { (interval(row.wilson95)) " %" }
                             td.number { (row.total) }

@@ -1,5 +1,5 @@
 //! The report as Markdown, readable as plain text and on a code host. Pictures are linked by name:
-//! `table1.svg` ([`Report::summary_svg`]) and the id of each figure ([`Figure::to_svg`]).
+//! `summary.svg` ([`Report::summary_svg`]) and the id of each figure ([`Figure::to_svg`]).
 //!
 //! [`Figure::to_svg`]: crate::Figure::to_svg
 
@@ -28,6 +28,9 @@ pub(crate) fn render(report: &Report) -> String {
         text.push_str("No measured cell excludes the paper's figure.\n");
     }
     bullets(&mut text, findings.into_iter());
+    if !report.cells.is_empty() {
+        text.push_str("\n![Table 1: ours beside the paper's](summary.svg)\n");
+    }
 
     for grid in grids(&report.cells) {
         table(&mut text, report, &grid);
