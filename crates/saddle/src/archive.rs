@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use npyz::WriterBuilder as _;
 use npyz::npz::NpzWriter;
-use npyz::zip::write::FileOptions;
+use npyz::zip::{DateTime, write::FileOptions};
 
 use saddle_experiments::{AtomicDisk, Disk as _};
 
@@ -60,8 +60,10 @@ fn add<T: npyz::AutoSerialize + Copy>(
     shape: &[u64],
     values: &[T],
 ) -> Result<()> {
+    // A fixed time: the same images make the same bytes.
+    let options = FileOptions::default().last_modified_time(DateTime::default());
     let mut array =
-        archive.array(name, FileOptions::default())?.default_dtype().shape(shape).begin_nd()?;
+        archive.array(name, options)?.default_dtype().shape(shape).begin_nd()?;
     array.extend(values.iter().copied())?;
     array.finish()?;
     Ok(())

@@ -70,8 +70,8 @@ pub(crate) struct Computing {
 #[command(after_long_help = "\
 Examples:
   saddle train --network natural --out natural.safetensors
-  saddle train --network madry_linf --profile quick --store results/quick/store --out linf.safetensors
-  saddle train --network madry_l2 --plan my-plan.toml --iterations 500 --seed 7 --out l2.safetensors")]
+  saddle train --network madry_linf --store results/quick/store --out linf.safetensors
+  saddle train --network madry_l2 --plan my-plan.toml --iterations 500 --out l2.safetensors")]
 pub(crate) struct Train {
     /// Name of a network of the plan; a wrong name lists the right ones.
     #[arg(long, value_name = "NAME")]
@@ -118,7 +118,7 @@ pub(crate) struct PlanChoice {
 #[command(after_long_help = "\
 Examples:
   saddle attack --weights net.safetensors --attack pgd --norm linf --epsilon 0.3
-  saddle attack --weights net.safetensors --attack so --norm l2 --epsilon 2 --steps 400 --samples 1 \\
+  saddle attack --weights net.safetensors --attack so --norm l2 --epsilon 2 --steps 400 \\
       --step-size 0.125 --count 500 --offset 1000 --out verdicts.json --images images.npz
 
 Attacks:

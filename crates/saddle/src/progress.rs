@@ -12,6 +12,9 @@ use saddle_experiments::RunObserver;
 /// Time between two checkpoints of a training: what a power cut costs at most.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(10);
 
+/// The first checkpoint comes sooner, so that a run that is killed every few seconds still gets ahead.
+const FIRST_CHECKPOINT: Duration = Duration::from_secs(3);
+
 /// Ctrl-C: once asks for a stop at the next safe place, twice stops at once.
 #[derive(Clone)]
 pub(crate) struct Stop(Arc<AtomicBool>);
@@ -49,7 +52,7 @@ pub(crate) struct Progress {
     bar: ProgressBar,
     quiet: bool,
     stop: Stop,
-    last_checkpoint: Instant,
+    checkpoint_due: Instant,
     job_started: Instant,
 }
 
@@ -63,7 +66,7 @@ impl Progress {
             bar.set_style(style.progress_chars("=> "));
         }
         let now = Instant::now();
-        Self { bar, quiet, stop, last_checkpoint: now, job_started: now }
+        Self { bar, quiet, stop, checkpoint_due: now + FIRST_CHECKPOINT, job_started: now }
     }
 
     pub(crate) fn close(&self) {
@@ -88,6 +91,7 @@ impl RunObserver for Progress {
 
     fn begin(&mut self, job: &str) {
         self.job_started = Instant::now();
+        self.checkpoint_due = self.job_started + FIRST_CHECKPOINT;
         self.bar.set_message(job.to_owned());
     }
 
@@ -105,9 +109,10 @@ impl RunObserver for Progress {
     }
 
     fn wants_checkpoint(&mut self) -> bool {
-        let due = self.last_checkpoint.elapsed() >= CHECKPOINT_EVERY;
+        let now = Instant::now();
+        let due = now >= self.checkpoint_due;
         if due {
-            self.last_checkpoint = Instant::now();
+            self.checkpoint_due = now + CHECKPOINT_EVERY;
         }
         due
     }

@@ -184,7 +184,7 @@ fn a_cotangent_comes_back_from_its_list() {
     list.to_dense(&mut back);
     assert_eq!(back, dense);
     assert!(list.fill_dense(shape, &dense[1..]).is_err());
-    let pool = Pool::new([4, 4, 2], 2, true).expect("divides");
+    let pool = Pool::new(Kernels::detect(), [4, 4, 2], 2, true).expect("divides");
     assert!(list.fill_pooled(&pool, &[0.0; 8], &[0; 7]).is_err());
     assert!(list.fill_pooled(&pool, &[0.0; 7], &[0; 8]).is_err());
 }

@@ -3,7 +3,7 @@
 use candle_core::{DType, Device, Tensor, Var};
 use proptest::prelude::*;
 use saddle_ops::{
-    DEAD, Pool, Real, Result, SparseCotangent, max_pool2d, max_pool2d_composed,
+    DEAD, Kernels, Pool, Real, Result, SparseCotangent, max_pool2d, max_pool2d_composed,
     max_pool2d_gradient_naive, max_pool2d_naive,
 };
 use saddle_tests::kernels::{dot, eighths, largest_difference, slopes, to_places, to_planes};
@@ -61,28 +61,30 @@ fn host_agrees_with_naive<T: Real>(
         *gradient = if relu && *value <= T::ZERO { T::ZERO } else { *gradient };
     }
 
-    let pool = Pool::new([h, w, c], window, relu).expect("divides");
-    let marker = T::from_f64(9.0);
-    let bordered = columns + 2 * border;
-    let mut out = vec![marker; (rows + 2 * border) * bordered * c];
-    let mut winners = vec![0; expected.len()];
-    pool.forward(&to_places(&image, [h, w, c]), &mut out, border, &mut winners).expect("fits");
-    let (mut inside, mut outside) = (Vec::new(), Vec::new());
-    for (i, value) in out.into_iter().enumerate() {
-        let (y, x) = (i / c / bordered, i / c % bordered);
-        let is_inside =
-            (border..border + rows).contains(&y) && (border..border + columns).contains(&x);
-        if is_inside { inside.push(value) } else { outside.push(value) }
-    }
-    assert!(to_planes(&inside, [rows, columns, c]) == expected);
-    assert!(outside.iter().all(|value| *value == marker), "the border was written to");
+    for kernels in Kernels::available() {
+        let pool = Pool::new(kernels, [h, w, c], window, relu).expect("divides");
+        let marker = T::from_f64(9.0);
+        let bordered = columns + 2 * border;
+        let mut out = vec![marker; (rows + 2 * border) * bordered * c];
+        let mut winners = vec![0; expected.len()];
+        pool.forward(&to_places(&image, [h, w, c]), &mut out, border, &mut winners).expect("fits");
+        let (mut inside, mut outside) = (Vec::new(), Vec::new());
+        for (i, value) in out.into_iter().enumerate() {
+            let (y, x) = (i / c / bordered, i / c % bordered);
+            let is_inside =
+                (border..border + rows).contains(&y) && (border..border + columns).contains(&x);
+            if is_inside { inside.push(value) } else { outside.push(value) }
+        }
+        assert!(to_planes(&inside, [rows, columns, c]) == expected);
+        assert!(outside.iter().all(|value| *value == marker), "the border was written to");
 
-    let mut sparse = SparseCotangent::default();
-    let cotangent = to_places(&cotangent, [rows, columns, c]);
-    sparse.fill_pooled(&pool, &cotangent, &winners).expect("fits");
-    let mut dense = Vec::new();
-    sparse.to_dense(&mut dense);
-    assert!(to_planes(&dense, [h, w, c]) == gradient);
+        let mut sparse = SparseCotangent::default();
+        let cotangent = to_places(&cotangent, [rows, columns, c]);
+        sparse.fill_pooled(&pool, &cotangent, &winners).expect("fits");
+        let mut dense = Vec::new();
+        sparse.to_dense(&mut dense);
+        assert!(to_planes(&dense, [h, w, c]) == gradient);
+    }
 }
 
 proptest! {
@@ -140,7 +142,7 @@ fn a_window_that_holds_nan_gives_nan() {
             assert_eq!(gradient.iter().position(|value| *value == 1.0), Some(place));
         }
         for relu in [false, true] {
-            let pool = Pool::new([2, 2, 1], 2, relu).expect("divides");
+            let pool = Pool::new(Kernels::detect(), [2, 2, 1], 2, relu).expect("divides");
             let (mut out, mut winners) = ([0.0], [0]);
             pool.forward(&image, &mut out, 0, &mut winners).expect("fits");
             assert!(out[0].is_nan());
@@ -151,7 +153,7 @@ fn a_window_that_holds_nan_gives_nan() {
 
 #[test]
 fn a_window_at_or_below_zero_is_dead_behind_relu() {
-    let pool = Pool::new([2, 2, 1], 2, true).expect("divides");
+    let pool = Pool::new(Kernels::detect(), [2, 2, 1], 2, true).expect("divides");
     for image in [[-1f32, -2.0, -3.0, -4.0], [-1.0, 0.0, -1.0, 0.0], [-0.0; 4]] {
         let (mut out, mut winners) = ([7.0], [0]);
         pool.forward(&image, &mut out, 0, &mut winners).expect("fits");
@@ -186,9 +188,9 @@ fn shapes_that_do_not_fit_are_refused_in_words() {
         }
     }
     for (shape, window) in [([4, 5, 1], 2), ([5, 4, 1], 2), ([4, 4, 1], 0), ([32, 32, 1], 16)] {
-        assert!(Pool::new(shape, window, true).is_err());
+        assert!(Pool::new(Kernels::detect(), shape, window, true).is_err());
     }
-    let pool = Pool::new([4, 4, 1], 2, true).expect("divides");
+    let pool = Pool::new(Kernels::detect(), [4, 4, 1], 2, true).expect("divides");
     assert!(pool.forward(&[0f32; 15], &mut [0.0; 4], 0, &mut [0; 4]).is_err());
     assert!(pool.forward(&[0f32; 16], &mut [0.0; 3], 0, &mut [0; 4]).is_err());
     assert!(pool.forward(&[0f32; 16], &mut [0.0; 4], 1, &mut [0; 4]).is_err());

@@ -15,12 +15,10 @@ const KILLS: usize = 20;
 /// Runs the tests of the hand-written kernels under AddressSanitizer, in a target folder of its own.
 pub(super) fn address_sanitizer(workspace: &Workspace) -> anyhow::Result<String> {
     let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
-    let alone = workspace.root().join("tests/tests/kernels/main.rs").is_file();
-    let selection: &[&str] = if alone { &["--test", "kernels"] } else { &["--tests", "kernels"] };
     workspace
         .cargo(&["test", "--package", "saddle-tests", "--target", &target])
         .args(UNOPTIMISED)
-        .args(selection)
+        .args(["--test", "saddle", "kernels::"])
         .env("RUSTC_BOOTSTRAP", "1")
         .env("RUSTFLAGS", "-Zsanitizer=address")
         .env("CARGO_TARGET_DIR", workspace.target().join("address-sanitizer"))

@@ -1,7 +1,7 @@
 //! ReLU and max pooling in one pass over an image in host memory, `(h, w, c)`.
 
 use super::wins;
-use crate::{Error, Real, Result};
+use crate::{Error, Kernels, Real, Result, kernels::Lanes, kernels::Work};
 
 /// The mark of a window through which no gradient flows: the ReLU holds it at 0.
 pub const DEAD: u8 = u8::MAX;
@@ -10,6 +10,7 @@ pub const DEAD: u8 = u8::MAX;
 /// after it) or without. A window of 1 with a ReLU is a ReLU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pool {
+    kernels: Kernels,
     height: usize,
     width: usize,
     channels: usize,
@@ -24,7 +25,12 @@ impl Pool {
     ///
     /// [`Error::InvalidShape`] when the image does not divide into windows, or the window is over 15 and its places do
     /// not fit a byte.
-    pub fn new([height, width, channels]: [usize; 3], window: usize, relu: bool) -> Result<Self> {
+    pub fn new(
+        kernels: Kernels,
+        [height, width, channels]: [usize; 3],
+        window: usize,
+        relu: bool,
+    ) -> Result<Self> {
         let divides = (1..=15).contains(&window) && height % window == 0 && width % window == 0;
         if !divides {
             return Err(Error::InvalidShape {
@@ -34,7 +40,7 @@ impl Pool {
                 ),
             });
         }
-        Ok(Self { height, width, channels, window, relu })
+        Ok(Self { kernels, height, width, channels, window, relu })
     }
 
     /// Shape before, `[height, width, channels]`.
@@ -79,26 +85,46 @@ impl Pool {
                 right: vec![needed[0], needed[1], rows * columns * channels],
             });
         }
-        if channels == 0 {
-            return Ok(());
+        if channels > 0 {
+            T::dispatch(self.kernels, Forward { pool: self, image, out, border, winners });
         }
+        Ok(())
+    }
+}
+
+/// The pooling of one image. Its loops are plain; the dispatcher has them compiled for wide registers.
+struct Forward<'a, T> {
+    pool: &'a Pool,
+    image: &'a [T],
+    out: &'a mut [T],
+    border: usize,
+    winners: &'a mut [u8],
+}
+
+impl<T: Real> Work<T> for Forward<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<Number = T>>(self) {
+        let Self { pool, image, out, border, winners } = self;
+        let [_, columns, channels] = pool.output();
+        let bordered = columns + 2 * border;
         for (cell, winners) in winners.chunks_exact_mut(channels).enumerate() {
             let (row, column) = (cell / columns, cell % columns);
-            let corner = (row * self.width + column) * self.window;
+            let corner = (row * pool.width + column) * pool.window;
             let to = ((row + border) * bordered + column + border) * channels;
             let out = &mut out[to..][..channels];
             out.copy_from_slice(&image[corner * channels..][..channels]);
             winners.fill(0);
-            for i in 1..self.window * self.window {
-                let place = corner + (i / self.window) * self.width + i % self.window;
+            for i in 1..pool.window * pool.window {
+                let place = corner + (i / pool.window) * pool.width + i % pool.window;
                 let next = &image[place * channels..][..channels];
                 take_better(out, winners, next, i as u8);
             }
-            if self.relu {
+            if pool.relu {
                 rectify(out, winners);
             }
         }
-        Ok(())
     }
 }
 

@@ -25,6 +25,7 @@ const LINE: usize = 16;
 pub(super) struct ImagePart<T: Real> {
     /// `[height, width, channels]` of an image.
     input: [usize; 3],
+    kernels: Kernels,
     steps: Vec<Step<T>>,
     /// `[height, width, channels]` of what is flattened.
     output: [usize; 3],
@@ -67,6 +68,7 @@ impl<T: Real> ImagePart<T> {
         let input = [height, width, channels];
         let mut part = Self {
             input,
+            kernels,
             steps: Vec::new(),
             output: input,
             record: 0,
@@ -128,7 +130,7 @@ impl<T: Real> ImagePart<T> {
     }
 
     fn push_pool(&mut self, window: usize, relu: bool) -> Result<()> {
-        let pool = Pool::new(self.output, window, relu)?;
+        let pool = Pool::new(self.kernels, self.output, window, relu)?;
         self.output = pool.output();
         let marks = self.marks..self.marks + self.output.iter().product::<usize>();
         self.marks = marks.end;
