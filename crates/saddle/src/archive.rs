@@ -62,8 +62,7 @@ fn add<T: npyz::AutoSerialize + Copy>(
 ) -> Result<()> {
     // A fixed time: the same images make the same bytes.
     let options = FileOptions::default().last_modified_time(DateTime::default());
-    let mut array =
-        archive.array(name, options)?.default_dtype().shape(shape).begin_nd()?;
+    let mut array = archive.array(name, options)?.default_dtype().shape(shape).begin_nd()?;
     array.extend(values.iter().copied())?;
     array.finish()?;
     Ok(())

@@ -30,10 +30,7 @@ impl Stop {
         let inner = Arc::clone(&asked);
         ctrlc::set_handler(move || {
             if inner.swap(true, Ordering::SeqCst) {
-                #[expect(
-                    clippy::exit,
-                    reason = "the second Ctrl-C means now; the store survives it"
-                )]
+                // The second Ctrl-C means now; the store survives it.
                 std::process::exit(130);
             }
             eprintln!("\nstopping at the next safe place; once more to stop at once");

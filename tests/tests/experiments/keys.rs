@@ -21,8 +21,7 @@ fn worked_on(change: impl Fn(&str) -> String) -> Vec<String> {
 #[test]
 fn names_and_words_change_no_key() {
     let began = worked_on(|plan| {
-        plan.replace("so = ", "so = ")
-            .replace("[attacks.so]", "[attacks.second_order]")
+        plan.replace("[attacks.so]", "[attacks.second_order]")
             .replace("\"so\"", "\"second_order\"")
             .replace("about = \"a test\"", "about = \"another test\"")
             .replace("[digits.some]", "[digits.few]")

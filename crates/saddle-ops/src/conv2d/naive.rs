@@ -7,8 +7,8 @@ use crate::Real;
 pub fn conv2d<T: Real>(shape: &ConvShape, image: &[T], weight: &[T], bias: &[T]) -> Vec<T> {
     let [rows, columns, channels] = shape.output();
     let mut out = Vec::with_capacity(rows * columns * channels);
-    for channel in 0..channels {
-        out.extend(std::iter::repeat_n(bias[channel], rows * columns));
+    for bias in &bias[..channels] {
+        out.extend(std::iter::repeat_n(*bias, rows * columns));
     }
     each_product(shape, |pixel, weight_at, result| out[result] += image[pixel] * weight[weight_at]);
     out

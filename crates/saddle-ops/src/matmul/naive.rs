@@ -10,7 +10,7 @@ pub fn matmul<T: Real>(
     inner: usize,
     columns: usize,
 ) -> Vec<T> {
-    let rows = if inner == 0 { 0 } else { left.len() / inner };
+    let rows = left.len().checked_div(inner).unwrap_or(0);
     let mut out = Vec::with_capacity(rows * columns);
     for row in 0..rows {
         for column in 0..columns {

@@ -28,7 +28,7 @@ impl<'a, T> Rows<'a, T> {
     ///
     /// [`Error::InvalidShape`] when the numbers do not fill whole rows.
     pub fn matrix(values: &'a [T], inner: usize) -> Result<Self> {
-        if inner == 0 || values.len() % inner != 0 {
+        if inner == 0 || !values.len().is_multiple_of(inner) {
             return Err(Error::InvalidShape {
                 operation: "matrix rows",
                 message: format!("{} numbers do not make rows of {inner}", values.len()),
