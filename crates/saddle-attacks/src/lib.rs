@@ -31,6 +31,7 @@
 
 mod attack;
 mod diagnostics;
+mod direction;
 mod driver;
 mod error;
 mod examples;
@@ -44,11 +45,11 @@ mod verdict;
 
 pub use attack::{Answer, Attack, Query, Run, answer, perturb};
 pub use diagnostics::{GradientInspection, inspect_gradients};
+pub use direction::Direction;
 pub use driver::Driver;
 pub use error::{Error, Result};
 pub use examples::Examples;
 pub use projected_ascent::{ProjectedAscent, Start};
-pub use second_order::Direction;
 pub use threat_model::{Goal, Objective, ThreatModel};
 pub use trace::StepTrace;
 pub use verdict::{Judge, Outcome, Verdict};

@@ -8,8 +8,8 @@
 use saddle_ops::{Norm, StepRule, steepest};
 
 use crate::{
+    direction::Direction,
     projected_ascent::{ProjectedAscent, Start},
-    second_order::Direction,
 };
 
 impl ProjectedAscent {

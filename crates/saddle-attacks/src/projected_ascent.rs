@@ -32,9 +32,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     attack::{Answer, Attack, Query, Run},
+    direction::Direction,
     error::{Error, Result},
     examples::{Examples, select_rows},
-    second_order::Direction,
     threat_model::{Goal, Objective, ThreatModel, select_aim},
 };
 

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use crate::dataset::hex;
 use crate::error::{Attempt, Error, Result};
 use crate::idx;
-use crate::mnist::{Published, RawFile};
+use crate::published::{Published, RawFile};
 use crate::transport::Transport;
 
 /// Gzip may lengthen a file that does not compress by its header and its trailer, in bytes.

@@ -17,6 +17,7 @@
 //! | --- | --- |
 //! | [`idx`] | bytes of the IDX format, raw or gzipped, to images and labels |
 //! | `dataset` | [`Dataset`], its hash, a stratified choice of examples |
+//! | `published` | [`Published`], [`RawFile`]: what the files of a data set are |
 //! | `mnist` | names, sizes and SHA-256 of the four files, mirrors, [`mnist()`], [`load`] |
 //! | `fetch` | cache and folder, order of the sources, atomic writes, [`FetchObserver`] |
 //! | `transport` | [`Transport`]: how bytes travel; [`Internet`] is the real one |
@@ -29,10 +30,12 @@ mod error;
 mod fetch;
 pub mod idx;
 mod mnist;
+mod published;
 mod transport;
 
 pub use dataset::{Dataset, stratified};
 pub use error::{Attempt, Error, Result};
 pub use fetch::{FetchEvent, FetchObserver, Silent, Source};
-pub use mnist::{MNIST, Published, RawFile, Split, load, mnist};
+pub use mnist::{MNIST, Split, load, mnist};
+pub use published::{Published, RawFile};
 pub use transport::{Internet, Progress, Transport};

@@ -19,6 +19,7 @@
 //! Nothing is printed: an observer ([`RunObserver`]) hears of everything. No environment variable is
 //! read. The clock is read only to write down how long jobs took.
 
+mod agenda;
 mod digits;
 mod error;
 mod job;

@@ -9,9 +9,9 @@ use saddle_model::LossKind;
 use saddle_ops::{PixelBox, StepRule};
 use saddle_report::{CellKey, Setting, TrainingNorm, paper};
 
+use crate::agenda::NetworkId;
 use crate::job::{AttackJob, Attempt};
 use crate::plan::{NetworkPlan, Plan, Row, Table};
-use crate::run::NetworkId;
 
 /// A cell to be measured, or the reason why it is not.
 pub(crate) struct CellPlan {

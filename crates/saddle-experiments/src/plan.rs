@@ -282,29 +282,6 @@ fn recipe<'de, D: Deserializer<'de>>(from: D) -> Result<Option<TrainingPlan>, D:
 }
 
 impl Plan {
-    /// Reads a plan and checks that it can be run.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::PlanSyntax`] for text that is not such a plan (with line and column),
-    /// [`Error::Plan`] for names that lead nowhere and numbers that make no sense.
-    pub fn parse(text: &str) -> Result<Self> {
-        let plan: Self = toml::from_str(text)?;
-        crate::validate::validate(&plan)?;
-        Ok(plan)
-    }
-
-    /// One of the embedded plans.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::UnknownProfile`] for any other name.
-    pub fn profile(name: &str) -> Result<Self> {
-        let text = PROFILES.iter().find(|(known, _)| *known == name).map(|(_, text)| *text);
-        let known = PROFILES.map(|(known, _)| known).join(", ");
-        Self::parse(text.ok_or(Error::UnknownProfile { name: name.to_owned(), known })?)
-    }
-
     /// Everything that `--only` can name.
     pub fn parts(&self) -> Vec<&str> {
         let tables = self.tables.iter().map(|table| table.name.as_str());

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use saddle_model::Architecture;
 use saddle_report::{Figure, Report, Series};
 
+use crate::agenda::{self, NetworkId};
 use crate::job::{AttackJob, Bench, Data, Machine, RunObserver, Survey, TrainJob, Trained};
 use crate::paper::{CellPlan, Work, cells, in_words};
 use crate::plan::{Figure1, Plan, Rivals};
@@ -25,13 +26,6 @@ mod rivals;
 mod tally;
 
 pub use assemble::{AttackDetail, Detail};
-
-/// A network of the plan and its number among those of one recipe.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct NetworkId {
-    pub(crate) name: String,
-    pub(crate) number: u32,
-}
 
 /// Everything that a run needs.
 pub struct Laboratory<'a> {
@@ -321,7 +315,7 @@ impl<'a> Run<'a> {
 
     fn curves(&mut self, figure: &Figure1, observer: &mut dyn RunObserver) -> Result<Figure> {
         let mut series = Vec::new();
-        for (label, network, job) in tally::curves(self.bench.plan, figure) {
+        for (label, network, job) in agenda::curves(self.bench.plan, figure) {
             let bench = self.bench;
             let sample = bench.sample(&figure.digits)?;
             let trained = self.trained(&network, observer)?;

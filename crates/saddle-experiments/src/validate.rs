@@ -1,14 +1,39 @@
-//! What a plan must satisfy beyond its grammar: names lead somewhere, numbers make sense.
+//! Reading a plan, and what it must satisfy beyond its grammar: names lead somewhere, numbers make sense.
 //!
 //! Checked before any work starts, because a typo in the last table should not cost an hour of training.
 
 use std::collections::BTreeSet;
 
-use crate::plan::{Plan, Row, Table};
+use crate::plan::{PROFILES, Plan, Row, Table};
 use crate::{Error, Result};
 
+impl Plan {
+    /// Reads a plan and checks that it can be run.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::PlanSyntax`] for text that is not such a plan (with line and column),
+    /// [`Error::Plan`] for names that lead nowhere and numbers that make no sense.
+    pub fn parse(text: &str) -> Result<Self> {
+        let plan: Self = toml::from_str(text)?;
+        validate(&plan)?;
+        Ok(plan)
+    }
+
+    /// One of the embedded plans.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownProfile`] for any other name.
+    pub fn profile(name: &str) -> Result<Self> {
+        let text = PROFILES.iter().find(|(known, _)| *known == name).map(|(_, text)| *text);
+        let known = PROFILES.map(|(known, _)| known).join(", ");
+        Self::parse(text.ok_or(Error::UnknownProfile { name: name.to_owned(), known })?)
+    }
+}
+
 /// Checks a whole plan; the first thing wrong is named with its place.
-pub(crate) fn validate(plan: &Plan) -> Result<()> {
+fn validate(plan: &Plan) -> Result<()> {
     named("the plan", "name", &plan.name)?;
     networks(plan)?;
     for (name, attack) in &plan.attacks {

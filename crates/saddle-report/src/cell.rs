@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::number;
+use crate::paper::{self, TrainingNorm};
 use crate::statistics::wilson;
-use crate::{number, paper};
 
 /// How an attack is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -14,29 +15,6 @@ pub enum Setting {
     Paper,
     /// By any iterate: a digit counts as fooled if it was fooled once on the way.
     Strong,
-}
-
-/// The norm of the perturbations that a network was trained on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TrainingNorm {
-    /// Euclidean.
-    L2,
-    /// Largest pixel.
-    Linf,
-    /// Both, in turn.
-    Mix,
-}
-
-impl TrainingNorm {
-    /// The name in `report.json`: `l2`, `linf` or `mix`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::L2 => "l2",
-            Self::Linf => "linf",
-            Self::Mix => "mix",
-        }
-    }
 }
 
 /// What became of a cell.

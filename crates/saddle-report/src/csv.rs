@@ -3,10 +3,28 @@
 
 use crate::cell::Cell;
 use crate::figure::Figure;
+use crate::report::Report;
 use crate::rivals::RivalRow;
 use crate::words;
 
-pub(crate) fn cells(cells: &[Cell]) -> String {
+impl Report {
+    /// The cells, one a line.
+    pub fn cells_csv(&self) -> String {
+        cells(&self.cells)
+    }
+
+    /// The comparison of attacks, one row a line.
+    pub fn rivals_csv(&self) -> String {
+        rivals(&self.rivals)
+    }
+
+    /// The points of all figures, one a line.
+    pub fn figures_csv(&self) -> String {
+        figures(&self.figures)
+    }
+}
+
+fn cells(cells: &[Cell]) -> String {
     let head = "table,setting,network,defense,training_norm,row,seed,correct,total,accuracy,\
                 wilson95_low,wilson95_high,passes_per_example,paper,kernels,status";
     table(
@@ -35,7 +53,7 @@ pub(crate) fn cells(cells: &[Cell]) -> String {
     )
 }
 
-pub(crate) fn rivals(rivals: &[RivalRow]) -> String {
+fn rivals(rivals: &[RivalRow]) -> String {
     let head = "network,attack,role,norm,epsilon,training_seed,correct,total,accuracy,wilson95_low,\
                 wilson95_high,passes_per_example,best_rival,only_this,only_rival,mcnemar_p";
     table(
@@ -64,7 +82,7 @@ pub(crate) fn rivals(rivals: &[RivalRow]) -> String {
     )
 }
 
-pub(crate) fn figures(figures: &[Figure]) -> String {
+fn figures(figures: &[Figure]) -> String {
     let series = figures.iter().flat_map(|figure| figure.series.iter().map(move |s| (figure, s)));
     let points = series.flat_map(|(figure, series)| {
         (0..series.mean.len()).map(move |step| {

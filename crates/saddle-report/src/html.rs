@@ -14,7 +14,14 @@ use crate::words;
 
 const STYLE: &str = include_str!("style.css");
 
-pub(crate) fn render(report: &Report) -> String {
+impl Report {
+    /// The report as one HTML page that needs nothing else: no script, no font, no network.
+    pub fn to_html(&self) -> String {
+        render(self)
+    }
+}
+
+fn render(report: &Report) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {

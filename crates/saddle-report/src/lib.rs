@@ -43,8 +43,9 @@ mod rivals;
 pub mod statistics;
 mod words;
 
-pub use cell::{Cell, CellKey, Setting, Shown, Status, TrainingNorm};
+pub use cell::{Cell, CellKey, Setting, Shown, Status};
 pub use error::{Error, Result};
 pub use figure::{Figure, Series};
+pub use paper::TrainingNorm;
 pub use report::{AttackNote, Choice, Fact, Failure, Finding, Provenance, Report};
 pub use rivals::{Contender, McNemar, RivalRow, Role, compare};

@@ -10,7 +10,14 @@ use crate::paper::row_in_words;
 use crate::report::Report;
 use crate::words;
 
-pub(crate) fn render(report: &Report) -> String {
+impl Report {
+    /// The report as Markdown.
+    pub fn to_markdown(&self) -> String {
+        render(self)
+    }
+}
+
+fn render(report: &Report) -> String {
     let mut text = format!(
         "# {}\n\nProfile `{}`, seed {}, commit `{}`. {}.\n",
         words::TITLE,

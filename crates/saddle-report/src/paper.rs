@@ -4,7 +4,30 @@
 //! It is here to stand beside what was measured. No code may put one of these figures where a
 //! measurement is missing.
 
-use crate::cell::TrainingNorm;
+use serde::{Deserialize, Serialize};
+
+/// The norm of the perturbations that a network was trained on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TrainingNorm {
+    /// Euclidean.
+    L2,
+    /// Largest pixel.
+    Linf,
+    /// Both, in turn.
+    Mix,
+}
+
+impl TrainingNorm {
+    /// The name in `report.json`: `l2`, `linf` or `mix`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::L2 => "l2",
+            Self::Linf => "linf",
+            Self::Mix => "mix",
+        }
+    }
+}
 
 /// Defences in the order of the paper's columns.
 pub const DEFENSES: [&str; 4] = ["madry", "trades", "ensemble", "atda"];

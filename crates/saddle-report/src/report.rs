@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::cell::{Cell, Setting, Shown};
 use crate::error::Result;
 use crate::figure::Figure;
+use crate::paper;
 use crate::rivals::RivalRow;
-use crate::{csv, html, markdown, paper, plot};
 
 /// All that one run measured: the content of `report.json`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -129,45 +129,8 @@ impl Report {
         Ok(serde_json::to_string_pretty(self)? + "\n")
     }
 
-    /// The report as Markdown.
-    pub fn to_markdown(&self) -> String {
-        markdown::render(self)
-    }
-
-    /// The report as one HTML page that needs nothing else: no script, no font, no network.
-    pub fn to_html(&self) -> String {
-        html::render(self)
-    }
-
-    /// The cells, one a line.
-    pub fn cells_csv(&self) -> String {
-        csv::cells(&self.cells)
-    }
-
-    /// The comparison of attacks, one row a line.
-    pub fn rivals_csv(&self) -> String {
-        csv::rivals(&self.rivals)
-    }
-
-    /// The points of all figures, one a line.
-    pub fn figures_csv(&self) -> String {
-        csv::figures(&self.figures)
-    }
-
-    /// The picture for the README: Table 1, ours beside the paper's.
-    pub fn summary_svg(&self) -> String {
-        plot::summary(self, plot::Theme::Paper)
-    }
-
     /// Every cell whose interval excludes the paper's figure, in the order of the cells.
     pub fn findings(&self) -> impl Iterator<Item = Finding<'_>> {
         self.cells.iter().filter_map(Finding::of)
-    }
-}
-
-impl Figure {
-    /// The figure as an SVG file.
-    pub fn to_svg(&self) -> String {
-        plot::curves(self, plot::Theme::Paper)
     }
 }

@@ -1,9 +1,9 @@
 //! The sentences of the report, said once and shown in every form.
 
-use crate::cell::{Cell, Setting, Shown, TrainingNorm};
+use crate::cell::{Cell, Setting, Shown};
 use crate::grid::{Column, Grid, tally};
 use crate::number::{amount, interval, percent};
-use crate::paper::row_in_words;
+use crate::paper::{TrainingNorm, row_in_words};
 use crate::report::{Finding, Report};
 use crate::rivals::{RivalRow, Role};
 

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use saddle_model::LossKind;
 use saddle_ops::{Norm, Radius, StepRule};
 
-use crate::environment::Where;
+use crate::place::Where;
 
 /// Train networks, attack them in l2 and l-infinity, and say whether their robustness is real.
 #[derive(Debug, Parser)]

@@ -1,8 +1,6 @@
 //! What the machine brings: device, kernels, threads, data, folders, the log.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use anyhow::{Context, Result, anyhow, bail};
 use candle_core::Device;
@@ -14,38 +12,7 @@ use saddle_model::Executor;
 use saddle_ops::Kernels;
 
 use crate::arguments::{Computing, PlanChoice};
-
-/// Where to compute.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Where {
-    Cpu,
-    Cuda(usize),
-}
-
-impl FromStr for Where {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once(':') {
-            None if text == "cpu" => Ok(Self::Cpu),
-            None if text == "cuda" => Ok(Self::Cuda(0)),
-            Some(("cuda", number)) => number
-                .parse()
-                .map(Self::Cuda)
-                .map_err(|_| format!("`{number}` is not the number of a device")),
-            _ => Err(format!("unknown device `{text}`; known: cpu, cuda:N")),
-        }
-    }
-}
-
-impl fmt::Display for Where {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Cpu => formatter.write_str("cpu"),
-            Self::Cuda(number) => write!(formatter, "cuda:{number}"),
-        }
-    }
-}
+use crate::place::Where;
 
 /// The log on standard error, as `SADDLE_LOG` says; warnings when it says nothing.
 pub(crate) fn start_log() {

@@ -17,6 +17,7 @@ mod archive;
 mod arguments;
 mod attack;
 mod environment;
+mod place;
 mod progress;
 mod report;
 mod reproduce;

@@ -1,30 +1,13 @@
 //! One attack against its parts and its rivals: one budget, the same digits, a paired test.
 
-use saddle_report::{Contender, Role, compare};
+use saddle_report::{Contender, compare};
 
-use super::{NetworkId, Run, assemble::Book, tally};
+use super::{Run, assemble::Book};
 use crate::Result;
+use crate::agenda::{NetworkId, contender, networks, roles};
 use crate::job::RunObserver;
 use crate::paper::in_words;
-use crate::plan::{Plan, RivalThreat, Rivals};
-
-/// The networks of the comparison.
-pub(super) fn networks(plan: &Plan, rivals: &Rivals) -> Vec<NetworkId> {
-    let recipes = rivals.networks.iter().filter_map(|name| Some((name, plan.networks.get(name)?)));
-    recipes
-        .flat_map(|(name, network)| {
-            let seeds = rivals.seeds.map_or(network.seeds, |limit| limit.min(network.seeds));
-            (0..seeds).map(|number| NetworkId { name: name.clone(), number })
-        })
-        .collect()
-}
-
-/// All contenders by name, with the part that they play.
-pub(super) fn roles(rivals: &Rivals) -> impl Iterator<Item = (&str, Role)> {
-    let subject = std::iter::once((rivals.subject.as_str(), Role::SecondOrder));
-    let parts = rivals.parts.iter().map(|name| (name.as_str(), Role::Part));
-    subject.chain(parts).chain(rivals.rivals.iter().map(|name| (name.as_str(), Role::Rival)))
-}
+use crate::plan::{RivalThreat, Rivals};
 
 impl Run<'_> {
     pub(super) fn compare(
@@ -63,7 +46,7 @@ impl Run<'_> {
         let mut contenders = Vec::new();
         let mut best = None;
         for (name, role) in roles(rivals) {
-            let Some(job) = tally::contender(plan, rivals, name, threat.epsilon) else { continue };
+            let Some(job) = contender(plan, rivals, name, threat.epsilon) else { continue };
             let what = format!("rivals: {name} on {}", network.name);
             let survey = self.survey(&what, network, &rivals.digits, &job, observer)?;
             let words = job.attempt.as_ref().map_or_else(String::new, in_words);

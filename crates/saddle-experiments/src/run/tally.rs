@@ -2,49 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use saddle_attacks::ThreatModel;
-use saddle_ops::PixelBox;
-
-use super::{NetworkId, Run};
-use crate::job::{AttackJob, Attempt, CurveJob};
+use super::Run;
+use crate::agenda::{NetworkId, contender, curves, networks, roles};
+use crate::job::AttackJob;
 use crate::paper::CellPlan;
-use crate::plan::{Figure1, Plan, Rivals};
+use crate::plan::{Figure1, Rivals};
 use crate::{Key, Result};
-
-/// The curves of a figure: legend, network, job.
-pub(super) fn curves(plan: &Plan, figure: &Figure1) -> Vec<(String, NetworkId, CurveJob)> {
-    let curves = figure.curves.iter().filter_map(|curve| {
-        let attack = plan.attacks.get(&curve.attack)?;
-        let threat =
-            ThreatModel { norm: curve.norm, epsilon: curve.epsilon, pixels: PixelBox::UNIT };
-        let job = CurveJob { threat, ascent: attack.at(curve.epsilon), seed: plan.seed };
-        let network = NetworkId { name: curve.network.clone(), number: 0 };
-        Some((curve.label.clone(), network, job))
-    });
-    curves.collect()
-}
-
-/// The attack of one contender at one radius, under the rules of the comparison: any iterate counts,
-/// fooled digits leave, one budget for all.
-pub(super) fn contender(
-    plan: &Plan,
-    rivals: &Rivals,
-    name: &str,
-    epsilon: saddle_ops::Radius,
-) -> Option<AttackJob> {
-    let attack = plan.attacks.get(name)?;
-    Some(AttackJob {
-        attempt: Some(Attempt {
-            threat: ThreatModel { norm: rivals.norm, epsilon, pixels: PixelBox::UNIT },
-            ascent: attack.at(epsilon),
-            restarts: attack.restarts,
-            judge: saddle_attacks::Judge::Any,
-            stop_fooled: true,
-            cap: Some(rivals.cap),
-        }),
-        seed: plan.seed,
-    })
-}
 
 impl Run<'_> {
     /// Forward and backward passes that the run is expected to take.
@@ -71,9 +34,9 @@ impl Run<'_> {
             }
         }
         if let Some(rivals) = rivals {
-            for network in super::rivals::networks(self.bench.plan, rivals) {
+            for network in networks(self.bench.plan, rivals) {
                 for threat in &rivals.threats {
-                    for (name, _) in super::rivals::roles(rivals) {
+                    for (name, _) in roles(rivals) {
                         let job = contender(self.bench.plan, rivals, name, threat.epsilon);
                         let Some(job) = job else { continue };
                         passes += self.attack_passes(&network, &rivals.digits, &job, &mut seen)?;

@@ -2,7 +2,7 @@
 
 use plotters::style::RGBColor;
 
-use super::{Anchor, Canvas, Theme, color, drawing};
+use super::canvas::{Anchor, Canvas, Theme, color, drawing};
 use crate::cell::{Cell, Shown};
 use crate::grid::{Column, Grid, grids};
 use crate::report::Report;
@@ -15,8 +15,15 @@ const HEAD: i32 = 92;
 const GROUP: i32 = 34;
 const LINE: i32 = 22;
 
+impl Report {
+    /// The picture for the README: Table 1, ours beside the paper's.
+    pub fn summary_svg(&self) -> String {
+        summary(self, Theme::Paper)
+    }
+}
+
 /// The picture for the README: the paper's setting if it is there, else the first table.
-pub(crate) fn summary(report: &Report, theme: Theme) -> String {
+fn summary(report: &Report, theme: Theme) -> String {
     let grids = grids(&report.cells);
     match grids.iter().find(|grid| grid.table == "table1").or(grids.first()) {
         Some(grid) => accuracies(grid, theme),

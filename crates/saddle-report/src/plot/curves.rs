@@ -2,7 +2,7 @@
 
 use plotters::style::RGBColor;
 
-use super::{Anchor, Canvas, Point, Theme, color, drawing};
+use super::canvas::{Anchor, Canvas, Point, Theme, color, drawing};
 use crate::figure::{Figure, Series};
 
 const SIZE: (u32, u32) = (760, 470);
@@ -10,6 +10,13 @@ const SIZE: (u32, u32) = (760, 470);
 const FRAME: [i32; 4] = [84, 70, 744, 372];
 /// Decades below the largest value that the axis shows at most.
 const DECADES: i32 = 14;
+
+impl Figure {
+    /// The figure as an SVG file.
+    pub fn to_svg(&self) -> String {
+        curves(self, Theme::Paper)
+    }
+}
 
 pub(crate) fn curves(figure: &Figure, theme: Theme) -> String {
     let legend = 22 * figure.series.len().div_ceil(2) as u32;

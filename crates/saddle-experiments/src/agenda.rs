@@ -1,0 +1,68 @@
+//! What a plan asks for besides its tables, as jobs: the curves of the figure, the contenders of the comparison.
+
+use saddle_attacks::{Judge, ThreatModel};
+use saddle_ops::{PixelBox, Radius};
+use saddle_report::Role;
+
+use crate::job::{AttackJob, Attempt, CurveJob};
+use crate::plan::{Figure1, Plan, Rivals};
+
+/// A network of the plan and its number among those of one recipe.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct NetworkId {
+    pub(crate) name: String,
+    pub(crate) number: u32,
+}
+
+/// The curves of a figure: legend, network, job.
+pub(crate) fn curves(plan: &Plan, figure: &Figure1) -> Vec<(String, NetworkId, CurveJob)> {
+    let curves = figure.curves.iter().filter_map(|curve| {
+        let attack = plan.attacks.get(&curve.attack)?;
+        let threat =
+            ThreatModel { norm: curve.norm, epsilon: curve.epsilon, pixels: PixelBox::UNIT };
+        let job = CurveJob { threat, ascent: attack.at(curve.epsilon), seed: plan.seed };
+        let network = NetworkId { name: curve.network.clone(), number: 0 };
+        Some((curve.label.clone(), network, job))
+    });
+    curves.collect()
+}
+
+/// The attack of one contender at one radius, under the rules of the comparison: any iterate counts,
+/// fooled digits leave, one budget for all.
+pub(crate) fn contender(
+    plan: &Plan,
+    rivals: &Rivals,
+    name: &str,
+    epsilon: Radius,
+) -> Option<AttackJob> {
+    let attack = plan.attacks.get(name)?;
+    Some(AttackJob {
+        attempt: Some(Attempt {
+            threat: ThreatModel { norm: rivals.norm, epsilon, pixels: PixelBox::UNIT },
+            ascent: attack.at(epsilon),
+            restarts: attack.restarts,
+            judge: Judge::Any,
+            stop_fooled: true,
+            cap: Some(rivals.cap),
+        }),
+        seed: plan.seed,
+    })
+}
+
+/// The networks of the comparison.
+pub(crate) fn networks(plan: &Plan, rivals: &Rivals) -> Vec<NetworkId> {
+    let recipes = rivals.networks.iter().filter_map(|name| Some((name, plan.networks.get(name)?)));
+    recipes
+        .flat_map(|(name, network)| {
+            let seeds = rivals.seeds.map_or(network.seeds, |limit| limit.min(network.seeds));
+            (0..seeds).map(|number| NetworkId { name: name.clone(), number })
+        })
+        .collect()
+}
+
+/// All contenders by name, with the part that they play.
+pub(crate) fn roles(rivals: &Rivals) -> impl Iterator<Item = (&str, Role)> {
+    let subject = std::iter::once((rivals.subject.as_str(), Role::SecondOrder));
+    let parts = rivals.parts.iter().map(|name| (name.as_str(), Role::Part));
+    subject.chain(parts).chain(rivals.rivals.iter().map(|name| (name.as_str(), Role::Rival)))
+}
