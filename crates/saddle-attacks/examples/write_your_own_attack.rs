@@ -8,21 +8,13 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 use saddle_attacks::{
-    Answer, Attack, Driver, Error, Examples, Goal, Judge, Objective, Query, Result, Run,
-    ThreatModel,
+    Answer, Attack, Driver, Examples, Judge, Objective, Query, Result, Run, ThreatModel,
+    select_rows,
 };
-use saddle_model::{Aim, Classifier, Gradients, Loss, LossKind, Mode, Pullback, Wanted};
+use saddle_model::{Classifier, Gradients, Loss, LossKind, Mode, Pullback, Wanted};
 use saddle_ops::{Draws, Norm, StepRule, ascent_direction};
 
 struct Halving(u32);
-
-struct Halve {
-    examples: Examples,
-    within: ThreatModel,
-    here: Tensor,
-    length: f64,
-    left: u32,
-}
 
 impl Attack for Halving {
     fn name(&self) -> String {
@@ -30,40 +22,34 @@ impl Attack for Halving {
     }
 
     fn begin(&self, all: &Examples, to: &Objective, _: Draws, _: u32) -> Result<Box<dyn Run>> {
-        let (Goal::Within(within), Aim::Untargeted) = (to.goal, &to.aim) else {
-            let message = "it climbs away from the label, in a ball".into();
-            return Err(Error::UnsupportedGoal { attack: self.name(), message });
-        };
-        let (here, length) = (all.images().clone(), within.epsilon.get());
-        Ok(Box::new(Halve { examples: all.clone(), within, here, length, left: self.0 }))
+        let (within, here) = (to.threat_model(&self.name())?, all.images().clone());
+        let (examples, to, length) = (all.clone(), to.clone(), within.epsilon.get());
+        Ok(Box::new(Halve { examples, to, within, here, length, left: self.0 }))
     }
 }
 
+#[rustfmt::skip]
+struct Halve { examples: Examples, to: Objective, within: ThreatModel, here: Tensor, length: f64, left: u32 }
+
 impl Run for Halve {
     fn ask(&mut self) -> Result<Query> {
-        if self.left == 0 {
-            return Ok(Query::Done);
-        }
-        let labels = self.examples.labels().to_vec();
-        let loss = Arc::new(Loss::new(LossKind::Margin, labels, &Aim::Untargeted)?);
-        let rows = (0..self.examples.len()).collect();
-        Ok(Query::Gradient { points: self.here.clone(), rows, loss, at_iterate: true })
+        let loss = Loss::new(LossKind::Margin, self.examples.labels().to_vec(), &self.to.aim)?;
+        let question = Query::gradient_at(&self.here, Arc::new(loss))?;
+        Ok(if self.left == 0 { Query::Done } else { question })
     }
 
     fn tell(&mut self, answer: Answer) -> Result<()> {
-        let Some(gradient) = answer.gradient else { return Ok(()) };
-        let (direction, _) = ascent_direction(StepRule::Sign, &gradient)?;
+        let (direction, _) = ascent_direction(StepRule::Sign, answer.gradient()?)?;
         let candidate = (&self.here + (direction * self.length)?)?;
-        let (natural, ball) = (self.examples.images(), self.within.ball());
-        self.here = ball.project_then_clip(natural, &candidate, self.within.pixels)?;
+        let (natural, pixels) = (self.examples.images(), self.within.pixels);
+        self.here = self.within.ball().project_then_clip(natural, &candidate, pixels)?;
         (self.length, self.left) = (self.length / 2.0, self.left - 1);
         Ok(())
     }
 
     fn keep(&mut self, rows: &[usize]) -> Result<()> {
-        let kept = Tensor::from_iter(rows.iter().map(|&row| row as u32), self.here.device())?;
-        self.here = self.here.index_select(&kept, 0)?;
-        self.examples = self.examples.select(rows)?;
+        self.here = select_rows(&self.here, rows)?;
+        (self.examples, self.to) = (self.examples.select(rows)?, self.to.select(rows)?);
         Ok(())
     }
 

@@ -107,6 +107,18 @@ pub enum Query {
     Done,
 }
 
+impl Query {
+    /// Asks for loss and gradient where each present row stands: the question of most first-order attacks.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Tensor`] for an iterate without a batch dimension.
+    pub fn gradient_at(iterate: &Tensor, loss: Arc<Loss>) -> Result<Self> {
+        let rows = (0..iterate.dim(0)?).collect();
+        Ok(Self::Gradient { points: iterate.clone(), rows, loss, at_iterate: true })
+    }
+}
+
 /// What a run is told: entry `j` belongs to point `j` of the question.
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -116,6 +128,18 @@ pub struct Answer {
     pub logits: Tensor,
     /// Gradient of the loss at each point, shaped as the points; only when asked for.
     pub gradient: Option<Tensor>,
+}
+
+impl Answer {
+    /// The gradient that was asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Classifier`] when the answer holds none, as to a [`Query::Loss`].
+    pub fn gradient(&self) -> Result<&Tensor> {
+        let message = "the answer holds no gradient; ask with `Query::Gradient`";
+        self.gradient.as_ref().ok_or_else(|| Error::Classifier { message: message.into() })
+    }
 }
 
 /// Answers one question; [`None`] once the run is done.

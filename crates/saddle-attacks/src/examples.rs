@@ -109,8 +109,13 @@ impl Examples {
     }
 }
 
-/// Rows of a tensor, copied: the result does not keep the whole batch alive.
-pub(crate) fn select_rows(tensor: &Tensor, rows: &[usize]) -> Result<Tensor> {
+/// Rows of a tensor, copied: the result does not keep the whole batch alive. What [`crate::Run::keep`] does to
+/// everything that a run holds per row.
+///
+/// # Errors
+///
+/// [`Error::Tensor`] for a row that the tensor does not have.
+pub fn select_rows(tensor: &Tensor, rows: &[usize]) -> Result<Tensor> {
     let rows: Vec<u32> = rows.iter().map(|&row| row as u32).collect();
     let count = rows.len();
     let rows = Tensor::from_vec(rows, count, tensor.device())?;

@@ -48,7 +48,7 @@ pub use diagnostics::{GradientInspection, inspect_gradients};
 pub use direction::Direction;
 pub use driver::Driver;
 pub use error::{Error, Result};
-pub use examples::Examples;
+pub use examples::{Examples, select_rows};
 pub use projected_ascent::{ProjectedAscent, Start};
 pub use threat_model::{Goal, Objective, ThreatModel};
 pub use trace::StepTrace;

@@ -35,7 +35,7 @@ use crate::{
     direction::Direction,
     error::{Error, Result},
     examples::{Examples, select_rows},
-    threat_model::{Goal, Objective, ThreatModel, select_aim},
+    threat_model::{Objective, ThreatModel, select_aim},
 };
 
 /// Where an ascent begins.
@@ -139,13 +139,7 @@ impl Attack for ProjectedAscent {
         restart: u32,
     ) -> Result<Box<dyn Run>> {
         self.check()?;
-        let Goal::Within(threat_model) = objective.goal else {
-            return Err(Error::UnsupportedGoal {
-                attack: self.name(),
-                message: "it climbs inside a fixed ball; give it a threat model with an epsilon"
-                    .into(),
-            });
-        };
+        let threat_model = objective.threat_model(&self.name())?;
         let natural = examples.images().clone();
         let ids = examples.ids().to_vec();
         let iterate = self.start(&natural, &ids, threat_model, draws, restart)?;

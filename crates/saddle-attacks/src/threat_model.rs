@@ -101,6 +101,22 @@ impl Objective {
         Self { goal: Goal::Within(threat_model), aim: Aim::Targeted(targets) }
     }
 
+    /// The threat model, for an `attack` that works inside a ball of fixed radius.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnsupportedGoal`] when the smallest perturbation is asked for.
+    pub fn threat_model(&self, attack: &str) -> Result<ThreatModel> {
+        match self.goal {
+            Goal::Within(threat_model) => Ok(threat_model),
+            Goal::Smallest(_) => Err(Error::UnsupportedGoal {
+                attack: attack.to_owned(),
+                message: "it climbs inside a fixed ball; give it a threat model with an epsilon"
+                    .into(),
+            }),
+        }
+    }
+
     /// The objective of some of the examples, in the order of `rows`.
     ///
     /// # Errors

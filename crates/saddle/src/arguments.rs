@@ -185,6 +185,9 @@ pub(crate) struct Attack {
     /// Index of the first test digit.
     #[arg(long, default_value_t = 0, value_name = "K")]
     pub(crate) offset: usize,
+    /// Digits attacked together: a matter of memory and speed; results do not depend on it.
+    #[arg(long, default_value = "100", value_name = "N")]
+    pub(crate) batch: std::num::NonZeroUsize,
     /// Seed of all noise.
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) seed: u64,

@@ -20,9 +20,6 @@ use crate::arguments::{Attack, AttackName, JudgeName, StartName};
 use crate::environment;
 use crate::progress::Stop;
 
-/// Digits attacked together; a matter of memory and of how soon Ctrl-C is heard.
-const CHUNK: usize = 100;
-
 /// The file that `--out` writes.
 #[derive(Serialize)]
 struct Found<'a> {
@@ -71,8 +68,9 @@ pub(crate) fn run(arguments: &Attack) -> Result<Ended> {
     }
 
     let stop = Stop::on_ctrl_c()?;
+    let batch = arguments.batch.get();
     let driver = Driver {
-        batch: CHUNK,
+        batch,
         cap: arguments.cap,
         judge: judge(arguments.judge),
         stop_fooled: arguments.judge == JudgeName::Any,
@@ -85,11 +83,11 @@ pub(crate) fn run(arguments: &Attack) -> Result<Ended> {
     let mut images =
         Images { shape: [1, digits.rows as u64, digits.cols as u64], ..Images::default() };
     let bar = bar(arguments);
-    for start in (arguments.offset..end).step_by(CHUNK) {
+    for start in (arguments.offset..end).step_by(batch) {
         if stop.asked() {
             break;
         }
-        let range = start..end.min(start + CHUNK);
+        let range = start..end.min(start.saturating_add(batch));
         let examples = examples(&digits, range.clone(), &machine.device)?;
         let draws = Draws::new(arguments.seed);
         let outcome = driver.run(&network, &ascent, &examples, &objective, draws)?;
