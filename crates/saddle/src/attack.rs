@@ -263,5 +263,10 @@ fn bar(arguments: &Attack) -> indicatif::ProgressBar {
     if arguments.computing.quiet {
         return indicatif::ProgressBar::hidden();
     }
-    indicatif::ProgressBar::new(u64::from(arguments.count))
+    let bar = indicatif::ProgressBar::new(u64::from(arguments.count));
+    let style = "{elapsed_precise} [{bar:30}] {pos} of {len} digits, about {eta} left";
+    match indicatif::ProgressStyle::with_template(style) {
+        Ok(style) => bar.with_style(style.progress_chars("=> ")),
+        Err(_) => bar,
+    }
 }

@@ -41,8 +41,9 @@ pub(super) fn deny(workspace: &Workspace) -> anyhow::Result<String> {
 /// Kills a smoke run [`KILLS`] times at random moments, lets it finish, and compares its report with that of an
 /// undisturbed run: they must agree in everything but times.
 ///
-/// A run that finishes before its kill is compared as well and the next one starts afresh, so every counted kill
-/// met a living process.
+/// Kills come after up to half of the time that a whole run takes, so that some meet the first training before its
+/// first checkpoint, some a resumed one and some the attacks. A run that finishes before its kill is compared as well and
+/// the next one starts afresh, so every counted kill met a living process.
 pub(super) fn kill_and_resume(workspace: &Workspace) -> anyhow::Result<String> {
     workspace.cargo(&["build", "--release", "--package", "saddle"]).run()?;
     let program = workspace.target().join("release/saddle");
@@ -65,7 +66,7 @@ pub(super) fn kill_and_resume(workspace: &Workspace) -> anyhow::Result<String> {
     let mut out = folder.join("killed-0");
     while kills < KILLS {
         let mut child = smoke(&program, &out)?;
-        let death = Instant::now() + moments.next(whole / 8);
+        let death = Instant::now() + moments.next(whole / 2);
         let ended = loop {
             if let Some(status) = child.try_wait()? {
                 break Some(status);
