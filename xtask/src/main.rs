@@ -6,7 +6,11 @@
 //! Subcommands run cargo as a child. They honour `CARGO_TARGET_DIR`; the alias in `.cargo/config.toml` builds xtask
 //! itself in a target folder of its own, so that it never waits for the lock that it makes its children take.
 
-#![expect(clippy::print_stdout, reason = "a command line tool talks on standard output")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line tool talks on standard output, and of failures on standard error"
+)]
 
 mod bench;
 mod check;
@@ -37,21 +41,22 @@ enum Task {
 
 fn main() -> ExitCode {
     match run(Task::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             // One line in words; a backtrace through xtask helps nobody.
-            println!("error: {error:#}");
+            eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn run(task: Task) -> anyhow::Result<()> {
+fn run(task: Task) -> anyhow::Result<ExitCode> {
     let workspace = Workspace::open()?;
     match task {
-        Task::Reproduce(task) => task.run(&workspace),
-        Task::Check(task) => task.run(&workspace),
-        Task::Web(task) => task.run(&workspace),
-        Task::Bench(task) => task.run(&workspace),
+        Task::Reproduce(task) => return task.run(&workspace),
+        Task::Check(task) => task.run(&workspace)?,
+        Task::Web(task) => task.run(&workspace)?,
+        Task::Bench(task) => task.run(&workspace)?,
     }
+    Ok(ExitCode::SUCCESS)
 }

@@ -4,7 +4,9 @@
 //! finished cells again under `--out`. What is decided here is the profile when none is given, and the features.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
+use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 
 use crate::workspace::Workspace;
@@ -24,7 +26,7 @@ pub(crate) struct Reproduce {
     /// Folder with the data set's IDX files, raw or gzipped [default: fetched into the user's cache].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// `cpu`, or `cuda:N`, which builds with the feature `cuda` [default: cpu, cuda:0 with profile paper].
+    /// `cpu`, or `cuda:N`, which builds with the feature `cuda` [default: cpu; with profile paper cuda:0 if there is one].
     #[arg(long, value_parser = device)]
     device: Option<String>,
     /// Seed of everything that is drawn.
@@ -46,7 +48,7 @@ enum Profile {
     Quick,
     /// The full table with a CPU's patience.
     Cpu,
-    /// The paper's own numbers of iterations and digits; meant for a GPU.
+    /// All test digits, and the MNIST challenge's numbers of iterations where the paper names none; meant for a GPU.
     Paper,
 }
 
@@ -74,8 +76,17 @@ impl Profile {
 }
 
 impl Reproduce {
-    pub(crate) fn run(&self, workspace: &Workspace) -> anyhow::Result<()> {
+    /// Hands the flags to `saddle reproduce` and its exit code back.
+    pub(crate) fn run(&self, workspace: &Workspace) -> anyhow::Result<ExitCode> {
         let (profile, why, found_device) = match self.profile {
+            Some(Profile::Paper) => {
+                let (_, why, found_device) = default_profile(workspace);
+                (
+                    Profile::Paper,
+                    format!("asked for; {}", why.trim_start_matches("default: ")),
+                    found_device,
+                )
+            }
             Some(profile) => (profile, "asked for".to_owned(), false),
             None if self.plan.is_some() => (Profile::Quick, String::new(), false),
             None => default_profile(workspace),
@@ -90,12 +101,15 @@ impl Reproduce {
             Some(plan) => plan.file_stem().unwrap_or(plan.as_os_str()),
             None => name.as_ref(),
         };
-        let out = self.out.clone().unwrap_or_else(|| PathBuf::from("results").join(folder));
+        let out = match &self.out {
+            Some(out) => workspace.meant(out),
+            None => workspace.root().join("results").join(folder),
+        };
         match &self.plan {
             Some(plan) => println!("plan       {} (in place of the profile's)", plan.display()),
             None => println!("profile    {name} ({why})\nexpect     {}", profile.duration()),
         }
-        println!("device     {device}\nresults    {}", workspace.root().join(&out).display());
+        println!("device     {device}\nresults    {}", out.display());
 
         let mut command = workspace.cargo(&["run", "--release", "--package", "saddle"]);
         if device != "cpu" {
@@ -106,11 +120,11 @@ impl Reproduce {
             command = command.args(["--only", only]);
         }
         command = match &self.plan {
-            Some(plan) => command.arg("--plan").arg(plan),
+            Some(plan) => command.arg("--plan").arg(workspace.meant(plan)),
             None => command.args(["--profile", name]),
         };
         if let Some(data) = &self.data {
-            command = command.arg("--data").arg(data);
+            command = command.arg("--data").arg(workspace.meant(data));
         }
         if let Some(seed) = self.seed {
             command = command.args(["--seed", &seed.to_string()]);
@@ -118,8 +132,13 @@ impl Reproduce {
         if self.fresh {
             command = command.arg("--fresh");
         }
-        command.run()?;
-        Ok(())
+        // Ctrl-C reaches both of us: `saddle` stops at the next safe place, and we wait for its word.
+        ctrlc::set_handler(|| {}).context("cannot leave Ctrl-C to saddle")?;
+        let status = std::process::Command::from(command).status().context("cannot start cargo")?;
+        match status.code() {
+            Some(code) => Ok(ExitCode::from(u8::try_from(code).unwrap_or(1))),
+            None => bail!("saddle was killed: {status}"),
+        }
     }
 }
 

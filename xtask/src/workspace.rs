@@ -15,6 +15,8 @@ pub(crate) struct Workspace {
     pub(crate) shell: Shell,
     pub(crate) metadata: Metadata,
     cargo: PathBuf,
+    /// Where the person stands who called us.
+    caller: PathBuf,
 }
 
 impl Workspace {
@@ -31,8 +33,9 @@ impl Workspace {
             .exec()
             .context("`cargo metadata` failed")?;
         let shell = Shell::new()?;
+        let caller = shell.current_dir();
         shell.change_dir(&root);
-        Ok(Self { shell, metadata, cargo })
+        Ok(Self { shell, metadata, cargo, caller })
     }
 
     /// Root folder of the workspace.
@@ -43,6 +46,11 @@ impl Workspace {
     /// Folder of the build products; `CARGO_TARGET_DIR` moves it.
     pub(crate) fn target(&self) -> &Path {
         self.metadata.target_directory.as_std_path()
+    }
+
+    /// A path as the caller meant it: relative to where they stand, not to the root.
+    pub(crate) fn meant(&self, path: &Path) -> PathBuf {
+        self.caller.join(path)
     }
 
     /// A cargo command in the root of the workspace.

@@ -17,10 +17,6 @@ use saddle_ops::{Draws, Norm, StepRule, ascent_direction};
 struct Halving(u32);
 
 impl Attack for Halving {
-    fn name(&self) -> String {
-        format!("halving, {} steps", self.0)
-    }
-
     fn begin(&self, all: &Examples, to: &Objective, _: Draws, _: u32) -> Result<Box<dyn Run>> {
         let (within, here) = (to.threat_model(&self.name())?, all.images().clone());
         let (examples, to, length) = (all.clone(), to.clone(), within.epsilon.get());

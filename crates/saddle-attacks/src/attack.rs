@@ -28,8 +28,15 @@ const POINTS_AT_ONCE: usize = 512;
 
 /// A method of looking for adversarial images.
 pub trait Attack: Send + Sync {
-    /// A short name for reports and error messages.
-    fn name(&self) -> String;
+    /// A short name for reports and error messages; the name of the type unless told otherwise.
+    fn name(&self) -> String {
+        std::any::type_name::<Self>().rsplit("::").next().unwrap_or_default().to_owned()
+    }
+
+    /// Whether a second restart would find the same images again, since nothing is drawn.
+    fn repeats_itself(&self) -> bool {
+        false
+    }
 
     /// Starts on a batch. All randomness must come from `draws`, keyed by the examples' ids and by
     /// `restart`, so that an example's run is the same in any company.
@@ -117,6 +124,15 @@ impl Query {
         let rows = (0..iterate.dim(0)?).collect();
         Ok(Self::Gradient { points: iterate.clone(), rows, loss, at_iterate: true })
     }
+
+    /// Forward and backward passes that the answer costs.
+    pub fn passes(&self) -> u64 {
+        match self {
+            Self::Gradient { rows, .. } => 2 * rows.len() as u64,
+            Self::Loss { rows, .. } => rows.len() as u64,
+            Self::Done => 0,
+        }
+    }
 }
 
 /// What a run is told: entry `j` belongs to point `j` of the question.
@@ -144,8 +160,9 @@ impl Answer {
 
 /// Answers one question; [`None`] once the run is done.
 ///
-/// Points go through the classifier in chunks, so memory stays bounded however many an attack asks
-/// for; since rows are independent, no result depends on it.
+/// Points go through the classifier in chunks, which bounds what the classifier holds at a time (the
+/// question's points and the answer's gradients are whole tensors all the same); since rows are
+/// independent, no result depends on it.
 ///
 /// # Errors
 ///
@@ -214,7 +231,18 @@ fn check_scores(classifier: &dyn Classifier, scores: &Tensor, images: usize) -> 
     Err(Error::Classifier { message: format!("logits of shape {found:?}, expected {expected:?}") })
 }
 
-/// Runs an attack to its end and returns its last iterates: no count, no cap, no judge.
+/// Where an attack ended up, and what it cost all examples together.
+#[derive(Clone, Debug)]
+pub struct Perturbed {
+    /// The last iterates, `(n, c, h, w)`.
+    pub images: Tensor,
+    /// Forward and backward passes.
+    pub passes: u64,
+    /// Gradients that were zero, tiny or not finite.
+    pub health: GradientHealth,
+}
+
+/// Runs an attack to its end: no cap, no judge.
 ///
 /// This is what a training loop wants from its inner attack; an evaluation wants the
 /// [`Driver`](crate::Driver).
@@ -229,10 +257,15 @@ pub fn perturb(
     objective: &Objective,
     draws: Draws,
     restart: u32,
-) -> Result<Tensor> {
+) -> Result<Perturbed> {
     let mut run = attack.begin(examples, objective, draws, restart)?;
-    while let Some(answer) = answer(classifier, &run.ask()?)? {
+    let mut passes = 0;
+    loop {
+        let query = run.ask()?;
+        passes += query.passes();
+        let Some(answer) = answer(classifier, &query)? else { break };
         run.tell(answer)?;
     }
-    Ok(run.iterate().clone())
+    let health = run.health().iter().copied().sum();
+    Ok(Perturbed { images: run.iterate().clone(), passes, health })
 }

@@ -43,7 +43,7 @@ mod threat_model;
 mod trace;
 mod verdict;
 
-pub use attack::{Answer, Attack, Query, Run, answer, perturb};
+pub use attack::{Answer, Attack, Perturbed, Query, Run, answer, perturb};
 pub use diagnostics::{GradientInspection, inspect_gradients};
 pub use direction::Direction;
 pub use driver::Driver;

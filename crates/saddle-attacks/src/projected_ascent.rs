@@ -131,6 +131,10 @@ impl Attack for ProjectedAscent {
         format!("{family} {} x {}", self.steps, self.step_size)
     }
 
+    fn repeats_itself(&self) -> bool {
+        self.start == Start::Natural && self.direction == Direction::Gradient
+    }
+
     fn begin(
         &self,
         examples: &Examples,

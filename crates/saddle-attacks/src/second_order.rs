@@ -2,7 +2,7 @@
 //!
 //! What it sees and what its two parts are stands with [`Direction`].
 
-use saddle_ops::{Norm, Radius};
+use saddle_ops::Norm;
 
 use crate::{direction::Direction, projected_ascent::ProjectedAscent};
 
@@ -18,14 +18,5 @@ impl ProjectedAscent {
     pub fn second_order(norm: Norm, step_size: f64, steps: u32, sigma: f64, samples: u32) -> Self {
         let direction = Direction::Smoothed { sigma, samples };
         Self { direction, ..Self::pgd(norm, step_size, steps) }
-    }
-
-    /// S-O's settings for a radius when nothing was tuned: 40 steps of a quarter of epsilon for l2
-    /// (for l-infinity: of a thirtieth), noise of 0.2 (0.1) a pixel.
-    pub fn default_second_order(norm: Norm, epsilon: Radius, samples: u32) -> Self {
-        match norm {
-            Norm::Linf => Self::second_order(norm, epsilon.get() / 30.0, 40, 0.1, samples),
-            Norm::L1 | Norm::L2 => Self::second_order(norm, epsilon.get() / 4.0, 40, 0.2, samples),
-        }
     }
 }

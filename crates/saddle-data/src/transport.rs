@@ -26,7 +26,7 @@ pub trait Transport {
     fn npm_pack(&self, package: &str, folder: &Path) -> Result<PathBuf, String>;
 }
 
-/// The real one: ureq over TLS (5 s to connect, 15 s to the first byte of an answer, 10 minutes in
+/// The real one: ureq over TLS (5 s to resolve a name, 5 s to connect, 15 s to the first byte of an answer, 10 minutes in
 /// all; proxies of the environment are honoured) and the `npm` program.
 #[derive(Debug, Clone)]
 pub struct Internet {
@@ -36,6 +36,7 @@ pub struct Internet {
 impl Default for Internet {
     fn default() -> Self {
         let config = ureq::Agent::config_builder()
+            .timeout_resolve(Some(Duration::from_secs(5)))
             .timeout_connect(Some(Duration::from_secs(5)))
             .timeout_recv_response(Some(Duration::from_secs(15)))
             .timeout_global(Some(Duration::from_secs(600)))

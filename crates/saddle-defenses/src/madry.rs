@@ -15,7 +15,7 @@ use crate::natural::descend;
 use crate::{Defense, Error, NormSchedule, RadiusSchedule, Result, StepContext, StepReport};
 use candle_core::Tensor;
 use saddle_attacks::{
-    Attack, Direction, Examples, Objective, ProjectedAscent, Query, Start, ThreatModel, answer,
+    Direction, Examples, Objective, Perturbed, ProjectedAscent, Start, ThreatModel, perturb,
 };
 use saddle_model::{Classifier, LossKind};
 use saddle_ops::{GradientHealth, Norm, PixelBox, Radius, StepRule};
@@ -166,7 +166,7 @@ impl Madry {
         })
     }
 
-    /// The paper's "Mix": l2 4.0 and l-infinity 0.3 by turns, both growing over the first 30 %.
+    /// The paper's "Mix": l2 4.0 and l-infinity 0.3 by turns, both growing over the first 40 %.
     ///
     /// # Errors
     ///
@@ -174,7 +174,7 @@ impl Madry {
     pub fn mix() -> Result<Self> {
         Ok(Self {
             norms: NormSchedule::Alternate,
-            radius: RadiusSchedule::Ramp { fraction: 0.3 },
+            radius: RadiusSchedule::Ramp { fraction: 0.4 },
             l2: Some(InnerAttack::l2()?),
             linf: Some(InnerAttack::linf()?),
         })
@@ -216,6 +216,11 @@ impl Madry {
                     if !(size > 0.0 && size.is_finite()) {
                         return Err(invalid(field, "`step_size` must be finite and above 0"));
                     }
+                    if let Start::Gaussian { sigma } = inner.start
+                        && !(sigma > 0.0 && sigma.is_finite())
+                    {
+                        return Err(invalid(field, "`sigma` must be finite and above 0"));
+                    }
                 }
                 (false, None) => {}
             }
@@ -251,7 +256,8 @@ impl Madry {
         };
         let threat = ThreatModel { norm, epsilon: radius, pixels: PixelBox::UNIT };
         let objective = Objective::untargeted(threat);
-        let (images, passes, health) = ascend(&attack, classifier, batch, &objective, at)?;
+        let Perturbed { images, passes, health } =
+            perturb(classifier, &attack, batch, &objective, at.draws, at.step)?;
         Ok(Adversarial { images, norm, radius, passes, health })
     }
 }
@@ -272,34 +278,6 @@ impl Defense for Madry {
             ..report
         })
     }
-}
-
-/// Runs an attack to its end on the whole batch: its last iterates, what they cost, how the
-/// gradients were.
-fn ascend(
-    attack: &dyn Attack,
-    classifier: &dyn Classifier,
-    batch: &Examples,
-    objective: &Objective,
-    at: &StepContext,
-) -> Result<(Tensor, u64, GradientHealth)> {
-    let mut run = attack.begin(batch, objective, at.draws, at.step)?;
-    let mut passes = 0;
-    loop {
-        let query = run.ask()?;
-        passes += match &query {
-            Query::Gradient { rows, .. } => 2 * rows.len() as u64,
-            Query::Loss { rows, .. } => rows.len() as u64,
-            Query::Done => 0,
-        };
-        let Some(answer) = answer(classifier, &query)? else { break };
-        run.tell(answer)?;
-    }
-    let mut health = GradientHealth::default();
-    for row in run.health() {
-        health += *row;
-    }
-    Ok((run.iterate().clone(), passes, health))
 }
 
 fn invalid(field: &'static str, message: &str) -> Error {

@@ -6,7 +6,7 @@
 //!   draws follow, so a resumed training has nothing to get wrong: same plan, data and kernels give
 //!   the same bits, through any interruptions and on any number of threads.
 //! - Each epoch visits the examples in an order of its own and leaves out the last incomplete batch.
-//! - A step that fails changes nothing: the trainer stands where it stood before it.
+//! - A step whose examples or gradients fail changes nothing: the trainer stands where it stood before it.
 //!
 //! # What is deliberately absent
 //!

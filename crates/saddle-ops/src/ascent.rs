@@ -73,11 +73,11 @@ pub enum RowHealth {
 /// How many gradient rows were zero, tiny or not finite.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GradientHealth {
-    /// Batch whose entries were all exactly zero.
+    /// Rows whose entries were all exactly zero.
     pub zero: u64,
-    /// Batch that were not zero, with no entry of at least `1e-30`.
+    /// Rows that were not zero, with no entry of at least `1e-30`.
     pub tiny: u64,
-    /// Batch with NaN or infinity.
+    /// Rows with NaN or infinity.
     pub non_finite: u64,
 }
 
@@ -134,7 +134,7 @@ impl FromIterator<RowHealth> for GradientHealth {
 ///
 /// The direction has the shape, number format and device of `gradient` `(n, ...)`. With
 /// [`StepRule::Unit`] a row has l2 norm 1 up to rounding, with [`StepRule::Sign`] its entries are
-/// -1, 0 or 1, with [`StepRule::Coordinate`] exactly one entry is -1 or 1. Batch without a direction
+/// -1, 0 or 1, with [`StepRule::Coordinate`] exactly one entry is -1 or 1. Rows without a direction
 /// are zero (see the head of this module).
 ///
 /// # Errors

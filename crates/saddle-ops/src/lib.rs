@@ -73,4 +73,4 @@ pub use max_pool2d::{
     DEAD, Pool, max_pool2d, max_pool2d_composed, max_pool2d_gradient_naive, max_pool2d_naive,
 };
 pub use norm::{Norm, Radius};
-pub use relu::{relu, relu_composed};
+pub use relu::{relu, relu_composed, relu_naive};

@@ -8,7 +8,7 @@
 //! - A tensor that lies contiguously in host memory is read in place. One that lives on another
 //!   device makes a round trip: an image is 3 KB, the passes between two projections cost a thousand
 //!   times more, and all devices share one set of bits.
-//! - Batch are independent: `work` sees one row index at a time and nothing else of the batch. Large
+//! - Rows are independent: `work` sees one row index at a time and nothing else of the batch. Large
 //!   batches are spread over threads; results are in row order whatever the threads did.
 
 use candle_core::{DType, Device, Shape, Storage, Tensor, WithDType};

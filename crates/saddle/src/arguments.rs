@@ -195,7 +195,8 @@ pub(crate) struct Attack {
     #[arg(long, value_name = "FILE.json")]
     pub(crate) out: Option<PathBuf>,
     /// Natural and adversarial images, as a NumPy archive: `natural` and `adversarial`
-    /// (float32, n x 1 x 28 x 28), `labels`, `ids`, `predictions` (int64), `fooled` (bool).
+    /// (float32, n x 1 x 28 x 28), `labels`, `ids`, `predictions` (int64), `fooled` (bool: right on the
+    /// natural image and wrong on the adversarial one).
     #[arg(long, value_name = "FILE.npz")]
     pub(crate) images: Option<PathBuf>,
     #[command(flatten)]

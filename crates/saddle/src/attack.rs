@@ -186,7 +186,8 @@ fn collect(
         images.labels.push(i64::from(verdict.label));
         images.ids.push(verdict.id as i64);
         images.predictions.push(i64::from(prediction));
-        images.fooled.push(fooled);
+        // A digit that was wrong from the start is nobody's success.
+        images.fooled.push(fooled && verdict.natural_correct);
     }
     Ok(())
 }

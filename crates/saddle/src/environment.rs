@@ -1,5 +1,6 @@
 //! What the machine brings: device, kernels, threads, data, folders, the log.
 
+use std::env::VarError;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -15,11 +16,22 @@ use crate::arguments::{Computing, PlanChoice};
 use crate::place::Where;
 
 /// The log on standard error, as `SADDLE_LOG` says; warnings when it says nothing.
-pub(crate) fn start_log() {
-    let filter = EnvFilter::try_from_env("SADDLE_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+///
+/// # Errors
+///
+/// A `SADDLE_LOG` that is no such filter.
+pub(crate) fn start_log() -> Result<()> {
+    let filter = match std::env::var("SADDLE_LOG") {
+        Ok(text) => EnvFilter::try_new(&text).with_context(|| {
+            format!("SADDLE_LOG is `{text}`; it takes levels, such as `info` or `saddle=debug`")
+        })?,
+        Err(VarError::NotPresent) => EnvFilter::new("warn"),
+        Err(error) => return Err(error).context("SADDLE_LOG"),
+    };
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // Fails only if a log was started before, and then there is one.
     let _ = log.without_time().with_target(false).try_init();
+    Ok(())
 }
 
 /// The machine that was asked for, or why there is none. Nothing falls back silently.
@@ -34,7 +46,8 @@ pub(crate) fn machine(computing: &Computing) -> Result<Machine> {
         Where::Cpu => {
             let kernels = match std::env::var("SADDLE_KERNELS") {
                 Ok(name) => Kernels::named(&name).context("SADDLE_KERNELS")?,
-                Err(_) => Kernels::detect(),
+                Err(VarError::NotPresent) => Kernels::detect(),
+                Err(error) => return Err(error).context("SADDLE_KERNELS"),
             };
             Ok(Machine { executor: Executor::Engine(kernels), device: Device::Cpu })
         }

@@ -45,7 +45,7 @@ pub enum Ended {
 ///
 /// In words: what could not be done, why, and what to try.
 pub fn run(arguments: &Arguments) -> anyhow::Result<Ended> {
-    environment::start_log();
+    environment::start_log()?;
     match &arguments.command {
         Command::Train(train) => train::run(train),
         Command::Attack(attack) => attack::run(attack),

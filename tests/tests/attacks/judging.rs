@@ -121,7 +121,6 @@ fn attacks(norm: Norm, epsilon: f64) -> Vec<ProjectedAscent> {
         ProjectedAscent { start: Start::Uniform, loss: LossKind::Margin, ..pgd },
         ProjectedAscent { momentum: 0.75, loss: LossKind::Dlr, ..pgd },
         ProjectedAscent::second_order(norm, epsilon / 4.0, 10, 0.2, 2),
-        ProjectedAscent::default_second_order(norm, radius, 1),
     ]
 }
 

@@ -2,6 +2,7 @@
 
 mod accounting;
 mod ascent;
+mod engine;
 mod independence;
 mod judging;
 mod refusals;

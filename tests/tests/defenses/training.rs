@@ -38,7 +38,7 @@ fn attacked(network: &Network, examples: &Examples) -> Tensor {
         loss: LossKind::CrossEntropy,
     };
     let objective = Objective::untargeted(ThreatModel::new(Norm::Linf, 0.1).unwrap());
-    perturb(network, &attack, examples, &objective, draws(), 0).unwrap()
+    perturb(network, &attack, examples, &objective, draws(), 0).unwrap().images
 }
 
 #[test]

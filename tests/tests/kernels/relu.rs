@@ -1,7 +1,8 @@
 //! ReLU on tensors: slope 0 at 0, both forms alike.
 
 use candle_core::{DType, Device, Tensor, Var};
-use saddle_ops::{Result, relu, relu_composed};
+use proptest::prelude::*;
+use saddle_ops::{Result, relu, relu_composed, relu_naive};
 use saddle_tests::kernels::{largest_difference, slopes};
 use saddle_tests::model::signed;
 
@@ -51,6 +52,18 @@ fn gradients_are_difference_quotients() {
         };
         let [_, gradient] = run(form, &values, &cotangent, DType::F64);
         assert!(largest_difference(&gradient, &slopes(&values, 1e-5, result)) < 1e-9);
+    }
+}
+
+proptest! {
+    #[test]
+    fn both_forms_agree_with_the_naive_twin(
+        values in proptest::collection::vec(prop_oneof![Just(0.0), Just(-0.0), -2.0..2.0f64], 1..60),
+    ) {
+        let cotangent = signed(values.len(), 3, 12);
+        for form in FORMS {
+            prop_assert_eq!(run(form, &values, &cotangent, DType::F64), relu_naive(&values, &cotangent));
+        }
     }
 }
 

@@ -98,6 +98,13 @@ impl Driver {
         draws: Draws,
     ) -> Result<Outcome> {
         self.check()?;
+        if self.restarts > 1 && attack.repeats_itself() {
+            let restarts = self.restarts;
+            return Err(Error::setting(
+                "restarts",
+                format!("{restarts} runs without noise are one run; give it a random start"),
+            ));
+        }
         objective.check(examples, classifier.classes())?;
         let (mut verdicts, mut images, mut final_images) = (Vec::new(), Vec::new(), Vec::new());
         let (mut steps, mut health, mut diagnostic_passes) =

@@ -7,7 +7,7 @@
 //!
 //! - Images are tensors `(n, ...)` of `f32` or `f64`; a *perturbation* is `candidate - natural`,
 //!   flattened. Radii are in pixel units (0.3 is 30 % of the range of [`PixelBox::UNIT`]).
-//! - Batch never interact, and no gradient flows through a projection.
+//! - Rows never interact, and no gradient flows through a projection.
 //!
 //! # Why the result is feasible, not nearly so
 //!

@@ -3,7 +3,8 @@
 //! Box and Muller in `f32`, written without a branch so that the compiler turns it into vector
 //! instructions. Only operations that IEEE 754 fixes to the last bit occur (add, multiply, divide,
 //! square root, conversion), and Rust never fuses them, so every machine gets the same numbers.
-//! The polynomials are Taylor series, cut where the next term falls under the rounding of `f32`.
+//! The polynomials are Taylor series, cut where the next term no longer matters to a normal: the first one left out is at
+//! most 3e-7 of the sine at an eighth of a turn, and less everywhere else.
 //!
 //! A 32-bit word makes the radius, so the tail ends at `sqrt(2 * 33 * ln 2) = 6.76`; a normal beyond
 //! that has probability `1.4e-11`.

@@ -3,6 +3,10 @@
 //! candle's own has slope 1 there, which shows as soon as a bias or a whole image is 0. NaN stays NaN. The engine's ReLU is
 //! a [`Pool`](crate::Pool) of window 1; this folder is the tensor's.
 
+mod naive;
+
+pub use naive::relu as relu_naive;
+
 use crate::{Real, Result};
 use candle_core::{CpuStorage, CustomOp1, DType, Layout, Shape, Tensor};
 
