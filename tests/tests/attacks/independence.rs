@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 use saddle_attacks::{
-    Direction, Driver, Examples, Judge, Objective, Outcome, ProjectedAscent, Start, ThreatModel,
+    Attack as _, Direction, Driver, Examples, Judge, Objective, Outcome, ProjectedAscent, Start,
+    ThreatModel,
 };
 use saddle_model::LossKind;
 use saddle_ops::{Draws, Norm, StepRule};
@@ -57,7 +58,8 @@ fn any_driver() -> impl Strategy<Value = Driver> {
 fn attacked(driver: &Driver, attack: &ProjectedAscent, examples: &Examples, norm: Norm) -> Outcome {
     let classifier = ByRow(Linear::random(1, 4, PIXELS));
     let objective = Objective::untargeted(ThreatModel::new(norm, 0.3).expect("a usable radius"));
-    driver
+    let restarts = if attack.repeats_itself() { 1 } else { driver.restarts };
+    Driver { restarts, ..driver.clone() }
         .run(&classifier, attack, examples, &objective, Draws::new(3))
         .expect("a well-formed attack")
 }

@@ -83,6 +83,7 @@ fn settings_of_the_driver_are_checked() {
     for (driver, words) in [
         (Driver { batch: 0, ..Driver::default() }, "batch"),
         (Driver { restarts: 0, ..Driver::default() }, "restarts"),
+        (Driver { restarts: 2, ..Driver::default() }, "runs without noise are one run"),
         (Driver { cap: Some(1), ..Driver::default() }, "cap"),
     ] {
         assert!(run(driver, &attack, &examples, &objective).contains(words));
