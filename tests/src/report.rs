@@ -1,8 +1,8 @@
 //! A made-up report that has everything a report can have. No number in it was measured.
 
 use saddle_report::{
-    AttackNote, Cell, CellKey, Choice, Contender, Fact, Failure, Figure, Provenance, Report, Role,
-    Series, Setting, TrainingNorm, compare,
+    AttackNote, Cell, CellKey, Choice, Contender, Fact, Failure, Figure, Place, Provenance, Report,
+    Role, Series, Setting, TrainingNorm, adjust, compare,
 };
 
 /// Where a made-up cell belongs.
@@ -56,6 +56,14 @@ pub fn sample() -> Report {
     let second =
         CellKey { seed: 8, ..key("madry_linf", Some(TrainingNorm::Linf), "so_l2", Setting::Paper) };
     cells.push(Cell::measured(second, 0, 1000, 82.5).expect("sound counts"));
+    for (row, correct) in [("union_l2", 0), ("union_l2_2", 87)] {
+        let place = key("madry_linf", Some(TrainingNorm::Linf), row, Setting::Strong);
+        cells.push(Cell::measured(place, correct, 1000, 165.0).expect("sound counts"));
+    }
+    for row in saddle_report::paper::ROWS {
+        let place = key("madry_l2_raw", Some(TrainingNorm::L2), row, Setting::Paper);
+        cells.push(Cell::missing(place));
+    }
 
     Report {
         profile: "quick".to_owned(),
@@ -102,12 +110,16 @@ fn rivals() -> Vec<saddle_report::RivalRow> {
         contender("PGD, unit steps of 0.4, 4 restarts", Role::Rival, 300),
         contender("PGD, momentum 0.75, DLR loss", Role::Rival, 341),
         contender("S-O, sigma 1, 16 samples", Role::SecondOrder, 410),
-        contender("S-O, even part", Role::Part, 390),
-        contender("S-O, odd part", Role::Part, 350),
+        contender("even: the even part of S-O", Role::Part, 390),
+        contender("odd: the odd part of S-O", Role::Part, 350),
     ];
     let seeds = [1, 2].into_iter();
-    let rows = seeds.map(|seed| compare("madry_linf", ("l2", 2.0), seed, &contenders, None));
-    rows.flat_map(|rows| rows.expect("sound contenders")).collect()
+    let place =
+        Place { network: "madry_linf", norm: "l2", epsilon: 2.0, training_seed: 1, cap: Some(400) };
+    let rows = seeds.map(|seed| compare(Place { training_seed: seed, ..place }, &contenders, None));
+    let mut rows: Vec<_> = rows.flat_map(|rows| rows.expect("sound contenders")).collect();
+    adjust(&mut rows);
+    rows
 }
 
 fn provenance() -> Provenance {
@@ -120,11 +132,20 @@ fn provenance() -> Provenance {
                 "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
             ),
         ],
-        attacks: vec![AttackNote {
-            setting: Setting::Paper,
-            row: "so_l2".to_owned(),
-            words: "40 steps of 0.5, sigma 1, 20 samples".to_owned(),
-        }],
+        attacks: vec![
+            AttackNote {
+                table: "table1".to_owned(),
+                setting: Setting::Paper,
+                row: "so_l2".to_owned(),
+                words: "40 steps of 0.5, sigma 1, 20 samples".to_owned(),
+            },
+            AttackNote {
+                table: "selection".to_owned(),
+                setting: Setting::Paper,
+                row: "so_l2".to_owned(),
+                words: "an attack of another table".to_owned(),
+            },
+        ],
         choices: vec![Choice {
             name: "sigma of S-O".to_owned(),
             value: "1.0".to_owned(),

@@ -66,7 +66,8 @@ pub struct JobTime {
 impl Laboratory<'_> {
     /// Runs the plan, or the parts of it that `only` names, and assembles the report.
     ///
-    /// Of the other parts the report shows what earlier runs have left in the store.
+    /// Of the other parts the report shows what earlier runs have left in the store, and the rest of
+    /// their cells as missing. A part that is measured on request is shown only when it is named.
     ///
     /// # Errors
     ///
@@ -76,11 +77,16 @@ impl Laboratory<'_> {
         self.plan.check_only(only)?;
         let bench = Bench::new(self.plan, self.data, self.store, self.machine)?;
         let mut run = Run::new(&bench)?;
+        let restricted = assemble::restricted(only);
+        let mut book = assemble::Book::default();
         let mut all = Vec::new();
         for table in &self.plan.tables {
             let mut cells = cells(self.plan, table, &self.machine.name());
             if !self.plan.wants(&table.name, only) {
-                cells = run.already_measured(cells)?;
+                if table.on_request {
+                    continue;
+                }
+                cells = run.already_measured(cells, &restricted)?;
             }
             all.extend(cells);
         }
@@ -88,20 +94,28 @@ impl Laboratory<'_> {
         let mut figure = self.plan.figure1.as_ref();
         if !self.plan.wants("figure1", only) && run.expected_passes(&[], figure, None)? > 0 {
             figure = None;
+            book.missing("figure1", &restricted);
         }
         let mut rivals = self.plan.rivals.as_ref();
-        if !self.plan.wants("rivals", only) && run.expected_passes(&[], None, rivals)? > 0 {
-            rivals = None;
+        if let Some(compared) = rivals.filter(|_| !self.plan.wants("rivals", only)) {
+            if compared.on_request {
+                rivals = None;
+            } else if run.expected_passes(&[], None, rivals)? > 0 {
+                rivals = None;
+                book.missing("rivals", &restricted);
+            }
         }
         observer.planned(run.expected_passes(&cells, figure, rivals)?);
 
-        let mut book = assemble::Book::default();
         let outcome = run.all(&cells, figure, rivals, &mut book, observer);
         let interrupted = match outcome {
             Ok(()) => false,
             Err(Error::Interrupted) => true,
             Err(error) => return Err(error),
         };
+        if interrupted {
+            book.stopped(figure.is_some(), rivals.is_some());
+        }
         book.fill_up(&cells);
         let times = std::mem::take(&mut run.times);
         let (report, details) = book.close(self, &bench, &run, &cells)?;
@@ -270,6 +284,7 @@ impl<'a> Run<'a> {
         }
         if let Some(rivals) = rivals {
             self.compare(rivals, book, observer)?;
+            book.compared = true;
         }
         Ok(())
     }

@@ -42,7 +42,8 @@ pub struct CellKey {
     pub defense: String,
     /// Norm of training; none for natural training.
     pub training_norm: Option<TrainingNorm>,
-    /// `natural`, `pgd_l2`, `pgd_linf`, `so_l2` or `so_linf`.
+    /// `natural`, `pgd_l2`, `so_linf`, `union_l2_2` and the like: who attacks, norm, radius if it is
+    /// not the paper's.
     pub row: String,
     /// Seed of training and attack.
     pub seed: u64,
@@ -81,7 +82,8 @@ pub struct Cell {
     /// Forward and backward passes spent per digit, judging included.
     #[serde(serialize_with = "number::option")]
     pub passes_per_example: Option<f64>,
-    /// The paper's figure as a fraction, where it has one.
+    /// The paper's figure as a fraction, where it has one; none in the strong setting, which the
+    /// paper did not measure.
     #[serde(serialize_with = "number::option")]
     pub paper: Option<f64>,
     /// As in [`CellKey`].
@@ -139,7 +141,10 @@ impl Cell {
 
     /// A cell that was planned and not run.
     pub fn missing(key: CellKey) -> Self {
-        let paper = paper::accuracy(&key.defense, key.training_norm, &key.row);
+        let paper = match key.setting {
+            Setting::Paper => paper::accuracy(&key.defense, key.training_norm, &key.row),
+            Setting::Strong => None,
+        };
         let CellKey { table, setting, network, defense, training_norm, row, seed, kernels } = key;
         Self {
             table,
@@ -179,6 +184,11 @@ impl Cell {
             },
             _ => Shown::Failed,
         }
+    }
+
+    /// The figure of the paper that this cell may be held against: only one of the same setting.
+    pub fn comparable(&self) -> Option<f64> {
+        self.paper.filter(|paper| paper.is_finite() && self.setting == Setting::Paper)
     }
 
     fn agrees(&self, accuracy: f64) -> bool {

@@ -55,12 +55,12 @@ fn cells(cells: &[Cell]) -> String {
 
 fn rivals(rivals: &[RivalRow]) -> String {
     let head = "network,attack,role,norm,epsilon,training_seed,correct,total,accuracy,wilson95_low,\
-                wilson95_high,passes_per_example,best_rival,only_this,only_rival,mcnemar_p";
+                wilson95_high,passes_per_example,cap,best_rival,only_this,only_rival,mcnemar_p,holm_p,\
+                so_only_this,so_only_so,so_mcnemar_p,so_holm_p";
     table(
         head,
         rivals.iter().map(|row| {
-            let test = row.mcnemar;
-            vec![
+            let mut fields = vec![
                 row.network.clone(),
                 row.attack.clone(),
                 words::role(row.role).to_owned(),
@@ -73,11 +73,18 @@ fn rivals(rivals: &[RivalRow]) -> String {
                 number(Some(row.wilson95[0])),
                 number(Some(row.wilson95[1])),
                 number(row.passes_per_example),
+                row.cap.map(|cap| cap.to_string()).unwrap_or_default(),
                 row.best_rival.to_string(),
-                test.map(|test| test.only_this.to_string()).unwrap_or_default(),
-                test.map(|test| test.only_rival.to_string()).unwrap_or_default(),
-                number(test.map(|test| test.p)),
-            ]
+            ];
+            for test in [row.mcnemar, row.against_so] {
+                fields.extend([
+                    test.map(|test| test.only_this.to_string()).unwrap_or_default(),
+                    test.map(|test| test.only_other.to_string()).unwrap_or_default(),
+                    number(test.map(|test| test.p)),
+                    number(test.and_then(|test| test.p_holm)),
+                ]);
+            }
+            fields
         }),
     )
 }

@@ -21,6 +21,11 @@ pub(crate) struct Column<'a> {
 }
 
 impl<'a> Column<'a> {
+    /// Whether nothing of it was measured, nor tried and failed.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.cells.iter().all(|cell| cell.shown() == Shown::Missing)
+    }
+
     /// The cells of one row, one per seed.
     pub(crate) fn row(&self, row: &str) -> impl Iterator<Item = &'a Cell> {
         self.cells.iter().copied().filter(move |cell| cell.row == row)

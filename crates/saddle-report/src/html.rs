@@ -6,10 +6,11 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use crate::cell::{Cell, Shown};
 use crate::figure::Figure;
 use crate::grid::{Column, Grid, grids};
-use crate::number::{amount, interval, p_value, percent};
+use crate::number::{amount, interval, percent};
 use crate::paper::row_in_words;
 use crate::plot::{self, Theme, color, css};
 use crate::report::{Provenance, Report};
+use crate::rivals::McNemar;
 use crate::words;
 
 const STYLE: &str = include_str!("style.css");
@@ -73,21 +74,20 @@ fn how_to_read() -> Markup {
 }
 
 fn findings(report: &Report) -> Markup {
-    let findings: Vec<String> = report.findings().map(|finding| words::finding(&finding)).collect();
     html! {
-        h2 { "Where we contradict the paper" }
-        @if findings.is_empty() {
-            p { "No measured cell excludes the paper's figure." }
-        } @else {
-            ul { @for finding in &findings { li { (finding) } } }
+        h2 { (words::DIFFER) }
+        p { (words::differ_in_words(report)) }
+        @for (words, found) in words::differences(report) {
+            p { b { (words) } }
+            ul { @for finding in &found { li { (finding) } } }
         }
     }
 }
 
 fn table(report: &Report, grid: &Grid<'_>) -> Markup {
     let title = words::table_title(grid);
-    let notes = report.provenance.attacks.iter().filter(|note| note.setting == grid.setting);
-    let notes: Vec<_> = notes.collect();
+    let notes: Vec<_> = words::notes(report, grid).collect();
+    let unmeasured = words::unmeasured(grid);
     html! {
         h2 { (title) }
         p { (words::setting_in_words(grid.setting)) }
@@ -100,28 +100,30 @@ fn table(report: &Report, grid: &Grid<'_>) -> Markup {
             h3 { "The attacks behind the rows" }
             ul { @for note in notes { li { b { (row_in_words(&note.row)) } ": " (note.words) "." } } }
         }
-        @for column in &grid.columns { (one_network(column)) }
+        @for column in grid.columns.iter().filter(|column| !column.is_missing()) {
+            (one_network(column))
+        }
+        @if !unmeasured.is_empty() { p.faint { "Not measured: " (unmeasured.join(", ")) "." } }
     }
 }
 
-/// Rows down, networks across.
+/// Networks down, attacks across.
 fn glance(grid: &Grid<'_>) -> Markup {
     html! {
         table.glance {
-            thead { tr { th {} @for column in &grid.columns { th { (column.network) } } } }
+            thead { tr { th { "network" } @for row in &grid.rows { th { (row_in_words(row)) } } } }
             tbody {
-                @for row in &grid.rows {
-                    tr {
-                        td { (row_in_words(row)) }
-                        @for column in &grid.columns {
+                @for column in &grid.columns {
+                    tr.absent[column.is_missing()] {
+                        td {
+                            (column.network)
+                            @if column.is_missing() { " " small { "missing" } }
+                        }
+                        @for row in &grid.rows {
                             td {
                                 @for cell in column.row(row) {
-                                    div {
-                                        (words::ours(cell)) " " (words::mark(cell))
-                                        @if cell.paper.is_some() {
-                                            small { "paper " (words::papers(cell)) }
-                                        }
-                                    }
+                                    @let (ours, paper) = words::at_a_glance(column, cell);
+                                    div { (ours) @if let Some(paper) = paper { small { (paper) } } }
                                 }
                             }
                         }
@@ -161,7 +163,7 @@ fn one_cell(cell: &Cell) -> Markup {
             td.number { (passes) }
             td.number { (cell.seed) }
             td.number { (words::papers(cell)) }
-            td.differs { @if !words::mark(cell).is_empty() { "≠ differs" } }
+            td.differs { (words::marked_side(cell)) }
         }
     }
 }
@@ -184,20 +186,31 @@ fn drawn(figure: &Figure) -> Markup {
 
 fn rivals(report: &Report) -> Markup {
     let rows = words::sorted_rivals(&report.rivals);
+    let (head, lines) = words::by_seed(&report.rivals);
     let group = |index: usize| {
         let row = rows[index];
         (&row.network, &row.norm, row.epsilon.to_bits(), row.training_seed)
     };
     html! {
         h2 { "S-O against its rivals" }
-        p { (words::RIVALS) }
+        p { (words::rivals_in_words(&report.rivals)) }
+        figure.scroll role="img" aria-label="Accuracy left by S-O, its parts and the best rival" {
+            (PreEscaped(plot::seeds(&report.rivals, Theme::Page)))
+        }
+        div.scroll {
+            table {
+                thead { tr { @for title in &head { th { (title) } } } }
+                tbody { @for line in &lines { tr { @for cell in line { td { (cell) } } } } }
+            }
+        }
+        h3 { "Every attack" }
         div.scroll {
             table {
                 thead {
                     tr {
                         th { "network" } th { "threat" } th { "seed" } th { "attack" } th { "role" }
-                        th { "accuracy" } th { "95 % interval" } th { "n" } th { "passes" }
-                        th { "p against the best rival" }
+                        th { "accuracy" } th { "95 % interval" } th { "n" } th { "mean passes" }
+                        th { "p against the best rival" } th { "p against S-O" }
                     }
                 }
                 tbody {
@@ -217,19 +230,23 @@ fn rivals(report: &Report) -> Markup {
                                     None => "–",
                                 }
                             }
-                            td.number {
-                                @match row.mcnemar {
-                                    Some(test) => {
-                                        (p_value(test.p))
-                                        small { "only this " (test.only_this) }
-                                        small { "only rival " (test.only_rival) }
-                                    }
-                                    None => "the best rival",
-                                }
-                            }
+                            (tested(row.mcnemar, words::untested(row)[0], "rival"))
+                            (tested(row.against_so, words::untested(row)[1], "S-O"))
                         }
                     }
                 }
+            }
+        }
+    }
+}
+
+fn tested(test: Option<McNemar>, none: &str, other: &str) -> Markup {
+    let told = test.map(|test| words::test(test, other));
+    html! {
+        td.number {
+            @match told {
+                Some([p, counts]) => { (p) small { (counts) } }
+                None => (none),
             }
         }
     }

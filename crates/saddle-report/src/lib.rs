@@ -10,8 +10,8 @@
 //!   did not fool. Every table says which attack, how many passes, which seed, how many digits.
 //! - A cell without a measurement says `missing` or `failed`. Nothing is filled in, and the paper's
 //!   figure stands beside ours, never in its place.
-//! - Where the 95 % interval of a cell excludes the paper's figure, the report says so with both
-//!   numbers ([`Finding`]).
+//! - Where the 95 % interval of a cell excludes the paper's figure for the same setting, the report
+//!   says so with both numbers and what the difference can mean ([`Finding`], [`Side`]).
 //!
 //! # Where things are
 //!
@@ -21,7 +21,7 @@
 //! | `figure` | [`Figure`], [`Series`]: curves over the steps of an attack |
 //! | `rivals` | [`RivalRow`], [`compare`]: attacks held against each other on the same digits |
 //! | `report` | [`Report`], [`Provenance`], [`Finding`], to and from JSON |
-//! | [`statistics`] | Wilson interval, exact McNemar test, quantiles |
+//! | [`statistics`] | Wilson interval, exact McNemar test, Holm's adjustment, quantiles |
 //! | [`paper`] | Table 1 of Li, Chen, Wang and Carin (2019), as printed |
 //! | `grid`, `words` | cells sorted into networks and rows; the sentences, said once for every form |
 //! | `markdown`, `html`, `csv`, `plot` | one form of output each |
@@ -47,5 +47,5 @@ pub use cell::{Cell, CellKey, Setting, Shown, Status};
 pub use error::{Error, Result};
 pub use figure::{Figure, Series};
 pub use paper::TrainingNorm;
-pub use report::{AttackNote, Choice, Fact, Failure, Finding, Provenance, Report};
-pub use rivals::{Contender, McNemar, RivalRow, Role, compare};
+pub use report::{AttackNote, Choice, Fact, Failure, Finding, Provenance, Report, Side};
+pub use rivals::{Contender, McNemar, Place, RivalRow, Role, adjust, compare};

@@ -29,12 +29,12 @@ fn render(report: &Report) -> String {
     section(&mut text, "How to read this");
     bullets(&mut text, words::HOW_TO_READ.iter().map(|line| (*line).to_owned()));
 
-    let findings: Vec<String> = report.findings().map(|finding| words::finding(&finding)).collect();
-    section(&mut text, "Where we contradict the paper");
-    if findings.is_empty() {
-        text.push_str("No measured cell excludes the paper's figure.\n");
+    section(&mut text, words::DIFFER);
+    let _ = writeln!(text, "{}", words::differ_in_words(report));
+    for (words, found) in words::differences(report) {
+        let _ = writeln!(text, "\n{words}\n");
+        bullets(&mut text, found.into_iter());
     }
-    bullets(&mut text, findings.into_iter());
     if !report.cells.is_empty() {
         text.push_str("\n![Table 1: ours beside the paper's](summary.svg)\n");
     }
@@ -76,36 +76,43 @@ fn table(text: &mut String, report: &Report, grid: &Grid<'_>) {
     section(text, &words::table_title(grid));
     let _ = writeln!(text, "{}\n", words::setting_in_words(grid.setting));
 
-    // At a glance: rows down, networks across, ours (paper's).
-    let mut head = vec![""];
-    head.extend(grid.columns.iter().map(|column| column.network));
-    let rows = grid.rows.iter().map(|row| {
-        let across = grid.columns.iter().map(|column| {
+    // At a glance: networks down, attacks across, ours (paper's).
+    let labels: Vec<String> = grid.rows.iter().map(|row| row_in_words(row)).collect();
+    let mut head = vec!["network"];
+    head.extend(labels.iter().map(String::as_str));
+    let rows = grid.columns.iter().map(|column| {
+        let across = grid.rows.iter().map(|row| {
             let seeds = column.row(row).map(|cell| {
-                let paper = cell.paper.map(|_| format!(" (paper {})", words::papers(cell)));
-                format!("{}{} {}", words::ours(cell), paper.unwrap_or_default(), words::mark(cell))
-                    .trim_end()
-                    .to_owned()
+                let (ours, paper) = words::at_a_glance(column, cell);
+                let paper = paper.map(|paper| format!(" ({paper})")).unwrap_or_default();
+                format!("{ours}{paper}").trim().to_owned()
             });
             seeds.collect::<Vec<_>>().join("; ")
         });
-        std::iter::once(row_in_words(row).to_owned()).chain(across).collect()
+        let missing = if column.is_missing() { " (missing)" } else { "" };
+        std::iter::once(format!("{}{missing}", column.network)).chain(across).collect()
     });
     rows_of(text, &head, rows);
 
-    for column in &grid.columns {
+    for column in grid.columns.iter().filter(|column| !column.is_missing()) {
         let _ = writeln!(text, "\n### {}: {}\n", escaped(column.network), words::training(column));
         let rows = column.cells.iter().map(|cell| {
             let [interval, n, passes] = words::details(cell);
-            let row = row_in_words(&cell.row).to_owned();
-            let (ours, paper, mark) = (words::ours(cell), words::papers(cell), words::mark(cell));
+            let row = row_in_words(&cell.row);
+            let (ours, paper, mark) =
+                (words::ours(cell), words::papers(cell), words::marked_side(cell));
             vec![row, ours, interval, n, passes, cell.seed.to_string(), paper, mark.to_owned()]
         });
         let head = ["attack", "accuracy", "95 % interval", "n", "passes", "seed", "paper", ""];
         rows_of(text, &head, rows);
     }
 
-    let attacks = report.provenance.attacks.iter().filter(|note| note.setting == grid.setting);
+    let unmeasured = words::unmeasured(grid);
+    if !unmeasured.is_empty() {
+        let _ = writeln!(text, "\nNot measured: {}.", escaped(&unmeasured.join(", ")));
+    }
+
+    let attacks = words::notes(report, grid);
     let attacks = attacks.map(|note| format!("{}: {}.", row_in_words(&note.row), note.words));
     let attacks: Vec<String> = attacks.collect();
     if !attacks.is_empty() {
@@ -119,8 +126,20 @@ fn rivals(text: &mut String, report: &Report) {
         return;
     }
     section(text, "S-O against its rivals");
-    let _ = writeln!(text, "{}\n", words::RIVALS);
+    let _ = writeln!(text, "{}\n", words::rivals_in_words(&report.rivals));
+    let (head, rows) = words::by_seed(&report.rivals);
+    let head: Vec<&str> = head.iter().map(String::as_str).collect();
+    rows_of(text, &head, rows.into_iter());
+    text.push('\n');
     let rows = words::sorted_rivals(&report.rivals).into_iter().map(|row| {
+        let [rival, whole] = words::untested(row);
+        let told = |test, none: &str, other| match test {
+            Some(test) => {
+                let [p, counts] = words::test(test, other);
+                format!("{p}; {counts}")
+            }
+            None => none.to_owned(),
+        };
         vec![
             row.network.clone(),
             words::threat(row),
@@ -131,7 +150,8 @@ fn rivals(text: &mut String, report: &Report) {
             format!("{} %", crate::number::interval(row.wilson95)),
             row.total.to_string(),
             row.passes_per_example.map_or_else(|| "–".to_owned(), crate::number::amount),
-            words::test(row),
+            told(row.mcnemar, rival, "rival"),
+            told(row.against_so, whole, "S-O"),
         ]
     });
     let head = [
@@ -143,8 +163,9 @@ fn rivals(text: &mut String, report: &Report) {
         "accuracy",
         "95 % interval",
         "n",
-        "passes",
+        "mean passes",
         "p against the best rival",
+        "p against S-O",
     ];
     rows_of(text, &head, rows);
 }

@@ -62,14 +62,105 @@ pub fn accuracy(defense: &str, norm: Option<TrainingNorm>, row: &str) -> Option<
     Some((10.0 * TABLE1[row][3 * defense + norm]).round() / 1000.0)
 }
 
-/// A row's name in words, with its threat model.
-pub fn row_in_words(row: &str) -> &str {
-    match row {
-        "natural" => "natural digits",
-        "pgd_l2" => "PGD, l2 within 4.0",
-        "pgd_linf" => "PGD, l-infinity within 0.3",
-        "so_l2" => "S-O, l2 within 4.0",
-        "so_linf" => "S-O, l-infinity within 0.3",
-        other => other,
+/// Who attacks in a row, by its name; decides label and colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Family {
+    Natural,
+    Pgd,
+    SecondOrder,
+    /// A digit stands only if it stands under every attack of the table.
+    Union,
+    Other,
+}
+
+impl Family {
+    pub(crate) fn of(row: &str) -> Self {
+        match row.split(['_', ' ']).next() {
+            Some("natural") if row == "natural" => Self::Natural,
+            Some("pgd") => Self::Pgd,
+            Some("so") => Self::SecondOrder,
+            Some("union") => Self::Union,
+            _ => Self::Other,
+        }
     }
+}
+
+/// A row's name in words, with its threat model: `pgd_l2` is `PGD, l2 within 4.0`, `union_l2_2` is
+/// `worst of all, l2 within 2.0`, `so_sigma_0_1 at l2 2.0` is `S-O sigma 0.1, l2 within 2.0`.
+///
+/// A radius that the name leaves out is the paper's in rows of known families, else unsaid.
+pub fn row_in_words(row: &str) -> String {
+    let (who, threat) = parts(row);
+    match threat {
+        Some((norm, Some(radius))) => format!("{who}, {norm} within {radius}"),
+        Some((norm, None)) => format!("{who}, {norm}"),
+        None if who == "natural" => "natural digits".to_owned(),
+        None => who,
+    }
+}
+
+/// The same for narrow places: the radius only where it is not the paper's.
+pub(crate) fn row_in_short(row: &str) -> String {
+    let (who, threat) = parts(row);
+    match threat {
+        Some((norm, Some(radius))) if row.contains([' ', '.']) || !is_papers(norm, &radius) => {
+            format!("{who} {norm} {radius}")
+        }
+        Some((norm, _)) => format!("{who} {norm}"),
+        None if who == "natural" => "no attack".to_owned(),
+        None => who,
+    }
+}
+
+fn is_papers(norm: &str, radius: &str) -> bool {
+    matches!((norm, radius), ("l2", "4.0") | ("l-infinity", "0.3"))
+}
+
+/// Who attacks, and norm and radius as far as the name tells them.
+fn parts(row: &str) -> (String, Option<(&'static str, Option<String>)>) {
+    let words: Vec<&str> = row.split(['_', ' ']).filter(|word| !word.is_empty()).collect();
+    let norm = |word: &&str| match *word {
+        "l1" => Some("l1"),
+        "l2" => Some("l2"),
+        "linf" => Some("l-infinity"),
+        _ => None,
+    };
+    let place = words.iter().rposition(|word| norm(word).is_some()).filter(|place| *place > 0);
+    let Some(place) = place else { return (spoken(&words), None) };
+    let Some(norm) = norm(&words[place]) else { return (spoken(&words), None) };
+    let tail = words[place + 1..].join(".");
+    let radius = match tail.parse::<f64>() {
+        Ok(radius) if radius.is_finite() => Some(format!("{radius:?}")),
+        _ if !tail.is_empty() => return (spoken(&words), None),
+        _ => match (Family::of(row), norm) {
+            (Family::Natural | Family::Other, _) | (_, "l1") => None,
+            (_, "l2") => Some("4.0".to_owned()),
+            _ => Some("0.3".to_owned()),
+        },
+    };
+    let who = words[..place].strip_suffix(&["at"]).unwrap_or(&words[..place]);
+    (spoken(who), Some((norm, radius)))
+}
+
+/// Words of an identifier as a person writes them: `so sigma 0 1` is `S-O sigma 0.1`.
+fn spoken(words: &[&str]) -> String {
+    let number = |word: &str| word.chars().all(|c| c.is_ascii_digit());
+    let mut text = String::new();
+    for (index, word) in words.iter().enumerate() {
+        let decimal = index > 0 && number(word) && number(words[index - 1]);
+        text.push_str(if index == 0 {
+            ""
+        } else if decimal {
+            "."
+        } else {
+            " "
+        });
+        text.push_str(match (index, *word) {
+            (0, "pgd") => "PGD",
+            (0, "so") => "S-O",
+            (0, "union") => "worst of all",
+            (_, word) => word,
+        });
+    }
+    text
 }

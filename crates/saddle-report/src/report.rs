@@ -1,4 +1,4 @@
-//! The whole report as data, its JSON form, and what contradicts the paper.
+//! The whole report as data, its JSON form, and where it differs from the paper.
 
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +58,9 @@ pub struct Fact {
 /// The attack behind a row, in words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttackNote {
+    /// Table that has the row; rows of other tables may share its name and mean another attack.
+    #[serde(default)]
+    pub table: String,
     /// How it was judged.
     pub setting: Setting,
     /// Row of the table.
@@ -86,7 +89,20 @@ pub struct Failure {
     pub reason: String,
 }
 
-/// A cell that contradicts the paper: the interval of ours excludes its figure.
+/// Which side of the paper's figure a cell lies on, and so what the difference can mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// Under attack, below: this attack on this network leaves less than the paper reports.
+    Below,
+    /// Under attack, above: both are upper bounds, so nothing is contradicted.
+    Above,
+    /// Without an attack: another training recipe.
+    Natural,
+}
+
+/// A cell that differs from the paper: the interval of ours excludes its figure.
+///
+/// The paper's own sampling error and the number of cells compared are not corrected for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Finding<'a> {
     /// The cell.
@@ -102,11 +118,20 @@ pub struct Finding<'a> {
 impl<'a> Finding<'a> {
     /// Looks at one cell. The paper prints one decimal, so half a unit of it counts as agreement.
     pub fn of(cell: &'a Cell) -> Option<Self> {
-        let paper = cell.paper.filter(|paper| paper.is_finite())?;
+        let paper = cell.comparable()?;
         let Shown::Measured { accuracy: ours, interval, .. } = cell.shown() else { return None };
         let [low, high] = interval;
         let excluded = paper < low - paper::ROUNDING || paper > high + paper::ROUNDING;
         excluded.then_some(Self { cell, ours, interval, paper })
+    }
+
+    /// What kind of difference it is.
+    pub fn side(&self) -> Side {
+        match self.cell.row.as_str() {
+            "natural" => Side::Natural,
+            _ if self.ours < self.paper => Side::Below,
+            _ => Side::Above,
+        }
     }
 }
 

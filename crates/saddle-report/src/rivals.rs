@@ -2,13 +2,14 @@
 //!
 //! Paired digits make a paired test possible: McNemar's, on the digits that only one of two attacks
 //! fooled. A p-value says how surprising the difference would be if both were equally strong; it says
-//! nothing about its size, so the accuracies and their intervals stand beside it.
+//! nothing about its size, so the accuracies and their intervals stand beside it. Many tests are made,
+//! so each p-value also stands adjusted by Holm's method over all tests of a report ([`adjust`]).
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::number;
-use crate::statistics::{mcnemar, wilson};
+use crate::statistics::{holm, mcnemar, wilson};
 
 /// Part that an attack plays in a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -45,24 +46,60 @@ pub struct RivalRow {
     pub accuracy: f64,
     /// 95 % Wilson interval.
     pub wilson95: [f64; 2],
-    /// Forward and backward passes spent per digit.
+    /// Forward and backward passes spent per digit: the mean, as fooled digits leave early.
     #[serde(serialize_with = "number::option")]
     pub passes_per_example: Option<f64>,
+    /// Most passes that the attack was allowed per digit; the same for all of a comparison.
+    #[serde(default)]
+    pub cap: Option<u64>,
     /// Whether this is the rival that the others are held against.
     pub best_rival: bool,
     /// The test against the best rival; none for the best rival itself.
     pub mcnemar: Option<McNemar>,
+    /// The test of a part of S-O against S-O as a whole; none for other roles.
+    #[serde(default)]
+    pub against_so: Option<McNemar>,
 }
 
-/// A paired test of one attack against the best rival.
+/// A paired test of one attack against another.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct McNemar {
     /// Digits that only this attack fooled.
     pub only_this: u64,
-    /// Digits that only the best rival fooled.
-    pub only_rival: u64,
+    /// Digits that only the other one fooled.
+    #[serde(alias = "only_rival")]
+    pub only_other: u64,
     /// Exact two-sided p-value.
     pub p: f64,
+    /// The same, adjusted over all tests of the report; none before [`adjust`].
+    #[serde(default)]
+    pub p_holm: Option<f64>,
+}
+
+impl McNemar {
+    /// The test of `this` against `other`, both robust or not on the same digits.
+    fn of(this: &[bool], other: &[bool]) -> Self {
+        let only = |first: &[bool], second: &[bool]| {
+            first.iter().zip(second).filter(|(first, second)| !**first && **second).count() as u64
+        };
+        let (only_this, only_other) = (only(this, other), only(other, this));
+        Self { only_this, only_other, p: mcnemar(only_this, only_other), p_holm: None }
+    }
+}
+
+/// Where a comparison takes place.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Place<'a> {
+    /// Name of the network.
+    pub network: &'a str,
+    /// `l2`, `linf` or `l1`.
+    pub norm: &'a str,
+    /// Radius of the threat model.
+    pub epsilon: f64,
+    /// Seed with which the network was trained.
+    pub training_seed: u64,
+    /// Most passes allowed per digit.
+    pub cap: Option<u64>,
 }
 
 /// What an attack did, digit by digit.
@@ -82,16 +119,15 @@ pub struct Contender {
 ///
 /// Each is tested against one rival: the one named `chosen` (as chosen on validation digits), or,
 /// without a name, the rival that fooled the most digits here, the first of equals. The second way
-/// favours the rival, as it is picked on the digits that it is judged on.
+/// favours the rival, as it is picked on the digits that it is judged on. Parts of S-O are tested
+/// against S-O as well. P-values are not adjusted yet: see [`adjust`].
 ///
 /// # Errors
 ///
 /// [`Error::Unpaired`] when the contenders have different numbers of digits, [`Error::Count`] when
 /// there are no digits, [`Error::Comparison`] when there is no rival (of that name).
 pub fn compare(
-    network: &str,
-    (norm, epsilon): (&str, f64),
-    training_seed: u64,
+    place: Place<'_>,
     contenders: &[Contender],
     chosen: Option<&str>,
 ) -> Result<Vec<RivalRow>> {
@@ -111,32 +147,42 @@ pub fn compare(
         return Err(Error::Comparison(format!("no rival{of_name} among the contenders")));
     };
 
+    let whole = contenders.iter().find(|contender| contender.role == Role::SecondOrder);
     let row = |(index, contender): (usize, &Contender)| {
         let (correct, total) = (count(contender) as u64, expected as u64);
         let Some(wilson95) = wilson(correct, total) else {
             return Err(Error::Count { what: contender.attack.clone(), correct, total });
         };
-        let only = |first: &[bool], second: &[bool]| {
-            first.iter().zip(second).filter(|(first, second)| !**first && **second).count() as u64
-        };
-        let only_this = only(&contender.robust, &rival.robust);
-        let only_rival = only(&rival.robust, &contender.robust);
-        let test = McNemar { only_this, only_rival, p: mcnemar(only_this, only_rival) };
+        let against = |other: &Contender| McNemar::of(&contender.robust, &other.robust);
         Ok(RivalRow {
-            network: network.to_owned(),
+            network: place.network.to_owned(),
             attack: contender.attack.clone(),
             role: contender.role,
-            norm: norm.to_owned(),
-            epsilon,
-            training_seed,
+            norm: place.norm.to_owned(),
+            epsilon: place.epsilon,
+            training_seed: place.training_seed,
             correct,
             total,
             accuracy: correct as f64 / total as f64,
             wilson95,
             passes_per_example: Some(contender.passes_per_example).filter(|p| p.is_finite()),
+            cap: place.cap,
             best_rival: index == best,
-            mcnemar: (index != best).then_some(test),
+            mcnemar: (index != best).then(|| against(rival)),
+            against_so: whole.filter(|_| contender.role == Role::Part).map(against),
         })
     };
     contenders.iter().enumerate().map(row).collect()
+}
+
+/// Adjusts the p-values of all tests of a report by Holm's method: rows and tests are one family.
+pub fn adjust(rows: &mut [RivalRow]) {
+    let mut tests: Vec<&mut McNemar> = rows
+        .iter_mut()
+        .flat_map(|row| row.mcnemar.iter_mut().chain(row.against_so.iter_mut()))
+        .collect();
+    let adjusted = holm(&tests.iter().map(|test| test.p).collect::<Vec<f64>>());
+    for (test, p) in tests.iter_mut().zip(adjusted) {
+        test.p_holm = Some(p).filter(|p| p.is_finite());
+    }
 }

@@ -60,6 +60,29 @@ pub fn mcnemar(only_first: u64, only_second: u64) -> f64 {
     (2.0 * tail).min(1.0)
 }
 
+/// Holm's step-down adjustment: p-values that may each be held against one level for the whole family.
+///
+/// The k-th smallest of m is multiplied by m - k + 1, is at least as large as those before it and at
+/// most one. The answer has the order of the argument; NaN stays NaN and counts as a member.
+///
+/// # Source
+///
+/// Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scand. J. Statistics 6 (1979).
+pub fn holm(p: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..p.len()).collect();
+    order.sort_by(|&a, &b| p[a].total_cmp(&p[b]));
+    let mut adjusted = p.to_vec();
+    let mut floor = 0.0f64;
+    for (rank, &index) in order.iter().enumerate() {
+        if p[index].is_nan() {
+            continue;
+        }
+        floor = floor.max(p[index] * (p.len() - rank) as f64).min(1.0);
+        adjusted[index] = floor;
+    }
+    adjusted
+}
+
 /// Mean of the finite values, or none if there is none.
 pub fn mean(values: &[f64]) -> Option<f64> {
     let (sum, count) = values

@@ -2,15 +2,15 @@
 
 use crate::cell::{Cell, Setting, Shown};
 use crate::grid::{Column, Grid, tally};
-use crate::number::{amount, interval, percent};
+use crate::number::{amount, interval, p_value, percent};
 use crate::paper::{TrainingNorm, row_in_words};
-use crate::report::{Finding, Report};
-use crate::rivals::{RivalRow, Role};
+use crate::report::{AttackNote, Finding, Report, Side};
+use crate::rivals::{McNemar, RivalRow, Role};
 
 pub(crate) const TITLE: &str = "Norm-agnostic robustness, measured";
 
 /// What a reader new to the field must know, in order.
-pub(crate) const HOW_TO_READ: [&str; 6] = [
+pub(crate) const HOW_TO_READ: [&str; 7] = [
     "A network reads handwritten digits. An attack changes the pixels of a digit a little, within a \
      stated distance, so that the network reads another digit.",
     "Accuracy is the share of test digits that the network still reads rightly. Without an attack \
@@ -23,6 +23,8 @@ pub(crate) const HOW_TO_READ: [&str; 6] = [
      gradients at noisy copies of the image.",
     "The 95 % interval (Wilson) says how far the number may be off because only n digits were \
      tried. It says nothing about other networks, seeds or attacks.",
+    "Worst of all: a digit counts as standing only if it stands under every attack of the table in \
+     that norm and radius, PGD and S-O alike. By construction it is never above either.",
     "Passes are forward and backward runs of the network per digit: what the attack cost. The mark ≠ \
      stands where our interval excludes the figure that the paper prints.",
 ];
@@ -87,14 +89,32 @@ pub(crate) fn ours(cell: &Cell) -> String {
     }
 }
 
-/// The paper's figure, or a dash where it has none.
+/// The paper's figure for the same setting, or a dash where it has none.
 pub(crate) fn papers(cell: &Cell) -> String {
-    cell.paper.map_or_else(|| "–".to_owned(), |paper| format!("{} %", percent(paper)))
+    cell.comparable().map_or_else(|| "–".to_owned(), |paper| format!("{} %", percent(paper)))
 }
 
-/// `≠` where the cell contradicts the paper.
+/// `≠` where the cell differs from the paper.
 pub(crate) fn mark(cell: &Cell) -> &'static str {
     if Finding::of(cell).is_some() { "≠" } else { "" }
+}
+
+/// The mark with the side of the paper's figure on which ours lies.
+pub(crate) fn marked_side(cell: &Cell) -> &'static str {
+    match Finding::of(cell) {
+        Some(finding) if finding.ours < finding.paper => "≠ below",
+        Some(_) => "≠ above",
+        None => "",
+    }
+}
+
+/// The notes on the attacks of one table.
+pub(crate) fn notes<'a>(
+    report: &'a Report,
+    grid: &'a Grid<'_>,
+) -> impl Iterator<Item = &'a AttackNote> {
+    let notes = report.provenance.attacks.iter();
+    notes.filter(|note| note.table == grid.table && note.setting == grid.setting)
 }
 
 /// Interval, n and passes of a cell; dashes where there is no measurement.
@@ -109,12 +129,55 @@ pub(crate) fn details(cell: &Cell) -> [String; 3] {
     }
 }
 
-/// A contradiction as a sentence.
-pub(crate) fn finding(finding: &Finding<'_>) -> String {
-    let cell = finding.cell;
-    let side = if finding.ours < finding.paper { "below" } else { "above" };
+pub(crate) const DIFFER: &str = "Where we differ from the paper";
+
+/// What stands over the differences: what was compared and what was not corrected for.
+pub(crate) fn differ_in_words(report: &Report) -> String {
+    let compared = report.cells.iter().filter(|cell| {
+        cell.comparable().is_some() && matches!(cell.shown(), Shown::Measured { .. })
+    });
+    let compared = compared.count();
+    let found = report.findings().count();
     format!(
-        "{}, {} ({} setting, seed {}): ours {} % (95 % interval {} %), the paper's {} %; ours is {side} it.",
+        "Of {compared} measured cells that the paper has too, {found} have a 95 % interval that excludes \
+         the paper's figure. The interval covers the sampling of our digits alone: the paper's own \
+         sampling error and the number of comparisons are not corrected for, so at least one cell in \
+         twenty would be listed even if nothing differed. The strong setting is another \
+         measurement and is not held against the paper."
+    )
+}
+
+/// The differences by what they can mean, with a sentence for each group; empty groups are left out.
+pub(crate) fn differences(report: &Report) -> Vec<(&'static str, Vec<String>)> {
+    let groups = [
+        (
+            Side::Below,
+            "Below the paper's figure: this attack on this network leaves less. The network was \
+             trained anew, so it is not the paper's.",
+        ),
+        (
+            Side::Above,
+            "Above the paper's figure: no contradiction. Ours is an upper bound; the attack may be \
+             weaker here, or the network another.",
+        ),
+        (
+            Side::Natural,
+            "Natural digits: no attack is involved. This is a difference of training recipes.",
+        ),
+    ];
+    let of = |side| report.findings().filter(move |finding| finding.side() == side);
+    groups
+        .into_iter()
+        .map(|(side, words)| (words, of(side).map(|found| finding(&found)).collect::<Vec<_>>()))
+        .filter(|(_, found)| !found.is_empty())
+        .collect()
+}
+
+/// A difference as a sentence.
+fn finding(finding: &Finding<'_>) -> String {
+    let cell = finding.cell;
+    format!(
+        "{}, {} ({} setting, seed {}): ours {} % (95 % interval {} %), the paper's {} %.",
         cell.network,
         row_in_words(&cell.row),
         setting(cell.setting),
@@ -123,6 +186,20 @@ pub(crate) fn finding(finding: &Finding<'_>) -> String {
         interval(finding.interval),
         percent(finding.paper),
     )
+}
+
+/// A cell of the table at a glance: ours, the mark, and the paper's figure apart. Where nothing of the
+/// network was measured the word `missing` stands once, at its name, and ours is left out.
+pub(crate) fn at_a_glance(column: &Column<'_>, cell: &Cell) -> (String, Option<String>) {
+    let ours = if column.is_missing() { String::new() } else { ours(cell) };
+    let paper = cell.comparable().map(|_| format!("paper {}", papers(cell)));
+    (format!("{ours} {}", mark(cell)).trim().to_owned(), paper)
+}
+
+/// The columns without any measurement, as `name (training)`.
+pub(crate) fn unmeasured(grid: &Grid<'_>) -> Vec<String> {
+    let empty = grid.columns.iter().filter(|column| column.is_missing());
+    empty.map(|column| format!("{} ({})", column.network, training(column))).collect()
 }
 
 /// How much of the plan is there.
@@ -139,10 +216,99 @@ pub(crate) fn role(role: Role) -> &'static str {
     }
 }
 
-pub(crate) const RIVALS: &str = "Each attack had at most the passes shown, on the same digits. The \
-     p-value (exact McNemar test) asks how likely a difference this large would be if the attack and \
-     the best rival were equally strong; counts are digits that only one of the two fooled. Rows are \
-     grouped by network, norm, epsilon and training seed.";
+/// How to read the comparison, with the passes that each attack was allowed.
+pub(crate) fn rivals_in_words(rivals: &[RivalRow]) -> String {
+    let mut caps: Vec<u64> = rivals.iter().filter_map(|row| row.cap).collect();
+    caps.sort_unstable();
+    caps.dedup();
+    let caps: Vec<String> = caps.iter().map(u64::to_string).collect();
+    let cap = match caps.as_slice() {
+        [] => "the same number of".to_owned(),
+        caps => caps.join(" or "),
+    };
+    format!(
+        "Each attack was allowed at most {cap} passes per digit, on the same digits; a fooled digit \
+         leaves early, so the mean passes spent are fewer. The p-value (exact McNemar test) asks how \
+         likely a difference this large would be if both attacks were equally strong; counts are \
+         digits that only one of the two fooled. Beside each p-value stands the same after Holm's \
+         adjustment over all tests of this section. Rows are grouped by network, norm, epsilon and \
+         training seed."
+    )
+}
+
+/// One network, threat and training seed of the comparison.
+pub(crate) struct Bout<'a> {
+    /// Any row of it, for its place.
+    pub(crate) at: &'a RivalRow,
+    pub(crate) whole: Option<&'a RivalRow>,
+    pub(crate) best: Option<&'a RivalRow>,
+    parts: Vec<&'a RivalRow>,
+}
+
+impl Bout<'_> {
+    /// The part of that short name.
+    pub(crate) fn part(&self, name: &str) -> Option<&RivalRow> {
+        self.parts.iter().copied().find(|row| short(row) == name)
+    }
+}
+
+/// The comparison, bout by bout, in the order of the table.
+pub(crate) fn bouts(rivals: &[RivalRow]) -> Vec<Bout<'_>> {
+    let place = |row: &RivalRow| {
+        (row.network.clone(), row.norm.clone(), row.epsilon.to_bits(), row.training_seed)
+    };
+    let rows = sorted_rivals(rivals);
+    rows.chunk_by(|a, b| place(a) == place(b))
+        .map(|rows| {
+            let of = |role| rows.iter().copied().find(move |row| row.role == role);
+            Bout {
+                at: rows[0],
+                whole: of(Role::SecondOrder),
+                best: rows.iter().copied().find(|row| row.best_rival),
+                parts: rows.iter().copied().filter(|row| row.role == Role::Part).collect(),
+            }
+        })
+        .collect()
+}
+
+/// The short names of all parts, in the order in which they appear.
+pub(crate) fn part_names<'a>(bouts: &[Bout<'a>]) -> Vec<&'a str> {
+    let mut names: Vec<&str> = Vec::new();
+    for row in bouts.iter().flat_map(|bout| &bout.parts) {
+        if !names.contains(&short(row)) {
+            names.push(short(row));
+        }
+    }
+    names.sort_unstable();
+    names
+}
+
+/// An attack's name without its settings.
+fn short(row: &RivalRow) -> &str {
+    row.attack.split(": ").next().unwrap_or(&row.attack)
+}
+
+/// Accuracies of S-O, its parts and the best rival, a line per bout: head and rows.
+pub(crate) fn by_seed(rivals: &[RivalRow]) -> (Vec<String>, Vec<Vec<String>>) {
+    let bouts = bouts(rivals);
+    let parts = part_names(&bouts);
+    let mut head: Vec<String> = ["network", "threat", "seed", "S-O"].map(str::to_owned).into();
+    head.extend(parts.iter().map(|name| (*name).to_owned()));
+    head.push("best rival".to_owned());
+    let share = |row: Option<&RivalRow>| {
+        row.map_or_else(|| "–".to_owned(), |row| format!("≤ {} %", percent(row.accuracy)))
+    };
+    let rows = bouts.iter().map(|bout| {
+        let at = bout.at;
+        let mut row = vec![at.network.clone(), threat(at), at.training_seed.to_string()];
+        row.push(share(bout.whole));
+        row.extend(parts.iter().map(|name| share(bout.part(name))));
+        let named = bout.best.map(|best| format!(" ({})", short(best))).unwrap_or_default();
+        row.push(format!("{}{named}", share(bout.best)));
+        row
+    });
+    (head, rows.collect())
+}
 
 pub(crate) const FIGURE: &str = "Solid line: mean. Dashed line: median. Band: 5 % to 95 % of the \
      digits. The axis is logarithmic; a value too small for it lies on its lower edge.";
@@ -167,13 +333,19 @@ pub(crate) fn threat(row: &RivalRow) -> String {
     format!("{} ≤ {}", row.norm, row.epsilon)
 }
 
-/// The test of a comparison: p-value and counts.
-pub(crate) fn test(row: &RivalRow) -> String {
-    match row.mcnemar {
-        Some(test) => {
-            let p = crate::number::p_value(test.p);
-            format!("{p} (only this {}, only rival {})", test.only_this, test.only_rival)
-        }
-        None => "the best rival".to_owned(),
-    }
+/// A test of a comparison against `other`: p-value, adjusted p-value and counts.
+pub(crate) fn test(test: McNemar, other: &str) -> [String; 2] {
+    let adjusted = test.p_holm.map(|p| format!(" (Holm {})", p_value(p))).unwrap_or_default();
+    [
+        format!("{}{adjusted}", p_value(test.p)),
+        format!("only this {}, only {other} {}", test.only_this, test.only_other),
+    ]
+}
+
+/// What stands in the two columns of tests where there is none.
+pub(crate) fn untested(row: &RivalRow) -> [&'static str; 2] {
+    [
+        if row.best_rival { "the best rival" } else { "–" },
+        if row.role == Role::SecondOrder { "S-O itself" } else { "–" },
+    ]
 }

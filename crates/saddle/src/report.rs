@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use saddle_report::{Report, Shown};
+use saddle_report::{McNemar, Report, Shown};
 
 use crate::Ended;
 use crate::arguments;
@@ -19,8 +19,9 @@ pub(crate) fn print(report: &Report) {
     for cell in &report.cells {
         let place =
             format!("{:<14} {:<14} {:<10} seed {}", cell.table, cell.network, cell.row, cell.seed);
-        let paper =
-            cell.paper.map_or(String::new(), |paper| format!("  (paper {:.1} %)", 100.0 * paper));
+        let paper = cell
+            .comparable()
+            .map_or(String::new(), |paper| format!("  (paper {:.1} %)", 100.0 * paper));
         match cell.shown() {
             Shown::Measured { correct, total, accuracy, interval: [low, high] } => println!(
                 "{place}  {:5.1} %  [{:.1}, {:.1}]  {correct} of {total}{paper}",
@@ -38,7 +39,13 @@ pub(crate) fn print(report: &Report) {
         println!("{missing} cells are missing; the report says why");
     }
     for row in &report.rivals {
-        let test = row.mcnemar.map_or(String::new(), |test| format!("  McNemar p {:.2e}", test.p));
+        let told = |test: Option<McNemar>, other: &str| {
+            let holm = |p: Option<f64>| p.map_or(String::new(), |p| format!(", Holm {p:.2e}"));
+            test.map_or(String::new(), |test| {
+                format!("  against {other}: McNemar p {:.2e}{}", test.p, holm(test.p_holm))
+            })
+        };
+        let test = told(row.mcnemar, "the best rival") + &told(row.against_so, "S-O");
         let best = if row.best_rival { "  (best rival)" } else { "" };
         println!(
             "rivals {} seed {} {} {}  {:5.1} %  {}{best}{test}",

@@ -1,6 +1,7 @@
 //! A whole plan on real digits: straight through, stopped again and again, on a disk that fills up,
 //! from damaged entries — always the same report, bit for bit.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -84,6 +85,8 @@ fn a_run_that_is_stopped_every_few_steps_ends_at_the_same_report() {
         for (cell, whole) in finished.report.cells.iter().zip(&all.cells) {
             assert!(cell == whole || cell.status == Status::Missing);
         }
+        let notes = &finished.report.provenance.notes;
+        assert!(notes.iter().any(|note| note.contains("the run was stopped before")), "{notes:?}");
         stops += 1;
         assert!(stops < 40, "the run does not get ahead");
     }
@@ -112,7 +115,8 @@ fn a_full_disk_ends_the_run_with_an_error_and_the_finished_work_counts() {
         match run_tiny(&tiny_plan(), &store, &["table1"], &mut witness) {
             Ok(finished) => {
                 let all = Report::from_json(undisturbed()).unwrap();
-                assert_eq!(finished.report.cells, all.cells[..6]);
+                assert_eq!(finished.report.cells[..6], all.cells[..6]);
+                assert!(finished.report.cells[6..].iter().all(|c| c.status == Status::Missing));
                 break;
             }
             Err(error) => assert!(matches!(error, Error::Write { .. }), "{error}"),
@@ -164,7 +168,7 @@ fn a_network_that_diverges_fails_its_cells_and_no_others() {
     let plan = Plan::parse(&format!("{head}[networks.madry_linf.training]{tail}")).unwrap();
     let mut witness = Witness::default();
     let report = run_tiny(&plan, &store, &["table1"], &mut witness).unwrap().report;
-    for cell in &report.cells {
+    for cell in report.cells.iter().filter(|cell| cell.table == "table1") {
         let expected = match cell.network.as_str() {
             "natural" => Status::Measured,
             "madry_linf" => Status::Failed,
@@ -184,11 +188,31 @@ fn only_restricts_the_work_and_shows_what_is_known() {
     let mut witness = Witness::default();
     let selection = run_tiny(&tiny_plan(), &store, &["selection"], &mut witness).unwrap().report;
     assert_eq!(witness.began.len(), 2, "{:?}", witness.began);
-    assert_eq!(selection.cells.len(), 1);
-    assert_eq!(selection.cells[0].total, Some(6));
+    assert_eq!(selection.cells.len(), 9, "the other cells are shown as missing");
+    assert_eq!(selection.cells[8].total, Some(6));
+    assert!(selection.cells[..8].iter().all(|cell| cell.status == Status::Missing));
+    let notes = &selection.provenance.notes;
+    let reason = "not measured: the run was restricted to selection";
+    for part in [
+        "Missing in table1: natural, madry_linf; ",
+        "Missing in large: natural; ",
+        "figure1 is missing: ",
+        "rivals is missing: ",
+    ] {
+        assert!(notes.contains(&format!("{part}{reason}.")), "{part} {notes:?}");
+    }
+    // A table on request is not shown by a command that does not name it, measured or not.
     let report = run_tiny(&tiny_plan(), &store, &["large"], &mut Unobserved).unwrap().report;
-    let tables: Vec<_> = report.cells.iter().map(|cell| cell.table.as_str()).collect();
-    assert_eq!(tables, ["large", "selection"]);
+    let tables: BTreeSet<_> = report.cells.iter().map(|cell| cell.table.as_str()).collect();
+    assert_eq!(Vec::from_iter(tables), ["large", "table1", "table1_strong"]);
+    let measured: Vec<_> = report.cells.iter().filter(|c| c.status == Status::Measured).collect();
+    assert_eq!(measured.len(), 1, "{measured:?}");
+    run_tiny(&tiny_plan(), &store, &[], &mut Unobserved).unwrap();
+    let report = run_tiny(&tiny_plan(), &store, &[], &mut Unobserved).unwrap().report;
+    assert_eq!(report.to_json().unwrap(), undisturbed());
+    // What the store knows is shown although it was not asked for.
+    let report = run_tiny(&tiny_plan(), &store, &["large"], &mut Unobserved).unwrap().report;
+    assert_eq!(report.to_json().unwrap(), undisturbed());
 }
 
 #[test]

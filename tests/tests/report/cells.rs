@@ -1,6 +1,6 @@
 //! A cell shows what was measured, or says that nothing was; the paper's figure is never ours.
 
-use saddle_report::{Cell, Finding, Setting, Shown, Status, TrainingNorm, paper};
+use saddle_report::{Cell, Finding, Setting, Shown, Side, Status, TrainingNorm, paper};
 use saddle_tests::report::key;
 
 fn linf(row: &str) -> saddle_report::CellKey {
@@ -84,7 +84,50 @@ fn a_finding_needs_the_interval_to_exclude_the_paper() {
     let cell = Cell::measured(linf("pgd_l2"), 951, 1000, 1.0).unwrap();
     let finding = Finding::of(&cell).unwrap();
     assert_eq!((finding.ours, finding.paper), (0.951, 0.928));
+    assert_eq!(finding.side(), Side::Above);
     // 0.0 % may be a rounded 0.04 %: of 10,000 digits, six right have a lower end of 0.028 %.
     assert!(Finding::of(&Cell::measured(linf("so_l2"), 6, 10_000, 1.0).unwrap()).is_none());
     assert!(Finding::of(&Cell::measured(linf("so_l2"), 30, 10_000, 1.0).unwrap()).is_some());
+}
+
+#[test]
+fn a_difference_below_above_and_without_an_attack_are_three_things() {
+    for (row, correct, side) in
+        [("pgd_l2", 18, Side::Below), ("so_l2", 300, Side::Above), ("natural", 900, Side::Natural)]
+    {
+        let cell = Cell::measured(linf(row), correct, 1000, 1.0).unwrap();
+        assert_eq!(Finding::of(&cell).unwrap().side(), side, "{row}");
+    }
+}
+
+#[test]
+fn the_strong_setting_is_not_held_against_the_paper() {
+    let place = key("madry_linf", Some(TrainingNorm::Linf), "pgd_l2", Setting::Strong);
+    let cell = Cell::measured(place, 18, 1000, 79.0).unwrap();
+    assert_eq!(cell.paper, None);
+    // Nor when a file says otherwise.
+    let cell = Cell { paper: Some(0.928), ..cell };
+    assert!(cell.comparable().is_none() && Finding::of(&cell).is_none());
+}
+
+#[test]
+fn rows_are_named_in_words_with_norm_and_radius() {
+    for (row, words) in [
+        ("natural", "natural digits"),
+        ("pgd_l2", "PGD, l2 within 4.0"),
+        ("so_linf", "S-O, l-infinity within 0.3"),
+        ("union_l2", "worst of all, l2 within 4.0"),
+        ("union_linf", "worst of all, l-infinity within 0.3"),
+        ("union_l2_2", "worst of all, l2 within 2.0"),
+        ("pgd_linf_0_1", "PGD, l-infinity within 0.1"),
+        ("strong_l2_2", "strong, l2 within 2.0"),
+        ("so_sigma_0_1 at l2 2.0", "S-O sigma 0.1, l2 within 2.0"),
+        ("even at l2 4.0", "even, l2 within 4.0"),
+        ("square_l2", "square, l2"),
+        ("linf", "linf"),
+        ("my_attack", "my attack"),
+        ("", ""),
+    ] {
+        assert_eq!(paper::row_in_words(row), words, "{row}");
+    }
 }

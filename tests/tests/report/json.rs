@@ -13,7 +13,7 @@ fn a_cell_has_exactly_the_agreed_fields() {
     let expected = json!({
         "table": "table1_strong", "setting": "strong", "network": "madry_linf", "defense": "madry",
         "training_norm": "linf", "row": "so_l2", "seed": 7, "correct": 0, "total": 4,
-        "accuracy": 0.0, "wilson95": [low, high], "passes_per_example": 82.5, "paper": 0.0,
+        "accuracy": 0.0, "wilson95": [low, high], "passes_per_example": 82.5, "paper": null,
         "kernels": "avx2", "status": "measured"
     });
     assert_eq!(cell, expected);

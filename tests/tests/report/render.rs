@@ -89,6 +89,7 @@ fn every_robust_accuracy_is_called_a_bound_and_natural_accuracy_is_not() {
     let markdown = sample().to_markdown();
     assert!(markdown.contains("| PGD, l2 within 4.0 | ≤ 97.0 % |"));
     assert!(markdown.contains("| natural digits | 98.3 % |"));
+    assert!(markdown.contains("| worst of all, l2 within 2.0 | ≤ 8.7 % |"));
     assert!(markdown.contains("60.4 % (95 % interval 57.3 to 63.4 %), the paper's 96.6 %"));
 }
 
@@ -150,4 +151,56 @@ proptest! {
         prop_assert!(report.figures[0].to_svg().contains("</svg>"));
         prop_assert_eq!(report.cells_csv().lines().count(), report.cells.len() + 1);
     }
+}
+
+#[test]
+fn differences_are_told_apart_and_not_called_contradictions() {
+    let report = sample();
+    for text in [report.to_markdown(), report.to_html()] {
+        for words in [
+            "Where we differ from the paper",
+            "this attack on this network leaves less",
+            "no contradiction",
+            "number of comparisons are not corrected for",
+        ] {
+            assert!(text.contains(words), "{words}");
+        }
+        assert!(!text.contains("contradict the paper") && !text.contains("(strong setting"));
+        assert!(!text.contains("an attack of another table"), "a note leaked into another table");
+        assert!(text.contains("Not measured: madry_l2_raw (Madry, trained with l2)."));
+    }
+    assert!(report.to_markdown().contains("| madry_l2_raw (missing) | (paper 98.2 %) |"));
+    // Differences in natural accuracy are recipes, not attacks.
+    let place = key("madry_l2", Some(TrainingNorm::L2), "natural", Setting::Paper);
+    let cell = Cell::measured(place, 900, 1000, 1.0).unwrap();
+    let report = Report { cells: vec![cell], ..Report::default() };
+    let markdown = report.to_markdown();
+    assert!(markdown.contains("a difference of training recipes"));
+    assert!(!markdown.contains("leaves less"));
+}
+
+#[test]
+fn the_comparison_shows_its_cap_its_parts_and_adjusted_values() {
+    let report = sample();
+    for text in [report.to_markdown(), report.to_html()] {
+        for words in ["at most 400 passes per digit", "mean passes", "p against S-O", "Holm"] {
+            assert!(text.contains(words), "{words}");
+        }
+    }
+    let by_seed = "| network | threat | seed | S-O | even | odd | best rival |";
+    assert!(report.to_markdown().contains(by_seed));
+    let csv = report.rivals_csv();
+    assert!(csv.lines().next().unwrap().ends_with("so_mcnemar_p,so_holm_p"));
+}
+
+#[test]
+fn the_worst_of_all_has_a_colour_and_a_legend_of_its_own() {
+    let place = key("madry_linf", Some(TrainingNorm::Linf), "union_l2_2", Setting::Strong);
+    let union = Cell::measured(place.clone(), 500, 1000, 1.0).unwrap();
+    let other = Cell { row: "so_l2".to_owned(), ..union.clone() };
+    let drawn = |cell| Report { cells: vec![cell], ..Report::default() }.summary_svg();
+    let (union, other) = (drawn(union), drawn(other));
+    assert!(union.contains("worst of all l2 2.0") && union.contains("#8B4FB0"));
+    assert!(!other.contains("worst of all") && !other.contains("#8B4FB0"));
+    assert!(!union.contains("#C8551B"), "the colour of S-O");
 }

@@ -1,7 +1,7 @@
 //! Statistics against published tables and against exact rationals.
 
 use proptest::prelude::*;
-use saddle_report::statistics::{mcnemar, mean, quantile, wilson};
+use saddle_report::statistics::{holm, mcnemar, mean, quantile, wilson};
 
 #[test]
 fn wilson_agrees_with_newcombes_table() {
@@ -40,6 +40,25 @@ fn mcnemar_agrees_with_fractions_computed_by_hand() {
         let p = mcnemar(first, second);
         assert!((p - exact).abs() <= 1e-11 * exact, "{first}, {second}: {p} is not {exact}");
     }
+}
+
+#[test]
+fn holm_agrees_with_hand_computed_steps() {
+    for (p, adjusted) in [
+        (vec![], vec![]),
+        (vec![0.25], vec![0.25]),
+        // 4 * 1/64, 3 * 1/32, 2 * 1/16, 1 * 1/2, in the order of the argument.
+        (vec![0.5, 0.015625, 0.0625, 0.03125], vec![0.5, 0.0625, 0.125, 0.09375]),
+        // 3 * 1/16 = 3/16; 2 * 1/16 would be less, so it is lifted; the largest stays.
+        (vec![0.0625, 0.0625, 0.125], vec![0.1875, 0.1875, 0.1875]),
+        // At most one.
+        (vec![0.75, 0.5], vec![1.0, 1.0]),
+    ] {
+        assert_eq!(holm(&p), adjusted, "{p:?}");
+    }
+    let odd = holm(&[f64::NAN, 0.25]);
+    assert!(odd[0].is_nan());
+    assert_eq!(odd[1], 0.5, "a test without an answer is still a test");
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use saddle_report::{
-    AttackNote, Cell, CellKey, Choice, Fact, Failure, Figure, Provenance, Report, RivalRow,
+    AttackNote, Cell, CellKey, Choice, Fact, Failure, Figure, Provenance, Report, RivalRow, Status,
+    adjust, paper::row_in_words,
 };
 
 use super::{Laboratory, Run};
@@ -49,6 +50,18 @@ pub(super) struct Book {
     failures: Vec<Failure>,
     pub(super) figures: Vec<Figure>,
     pub(super) rivals: Vec<RivalRow>,
+    /// Whether the comparison of rivals came to its end.
+    pub(super) compared: bool,
+    /// Why figures and comparisons are missing.
+    gaps: Vec<String>,
+}
+
+/// What a run says of a cell that it never reached.
+const STOPPED: &str = "not measured: the run was stopped before it came to an end";
+
+/// Why a part that was not asked for is missing.
+pub(super) fn restricted(only: &[String]) -> String {
+    format!("not measured: the run was restricted to {}", only.join(", "))
 }
 
 impl Book {
@@ -92,6 +105,22 @@ impl Book {
         self.failures.push(Failure { what: what.to_owned(), reason: error.to_string() });
     }
 
+    /// Notes that a figure or a comparison is not in the report, and why.
+    pub(super) fn missing(&mut self, what: &str, reason: &str) {
+        self.gaps.push(format!("{what} is missing: {reason}."));
+    }
+
+    /// Notes what of the planned figure and comparison a stop has cut off.
+    pub(super) fn stopped(&mut self, figure: bool, rivals: bool) {
+        let failed = |what: &str| self.failures.iter().any(|failure| failure.what == what);
+        if figure && self.figures.is_empty() && !failed("figure1") {
+            self.missing("figure1", STOPPED);
+        }
+        if rivals && !self.compared {
+            self.gaps.push(format!("rivals, at least in part: {STOPPED}."));
+        }
+    }
+
     /// Adds the cells that nobody measured, as missing, and puts all into the plan's order.
     pub(super) fn fill_up(&mut self, plans: &[CellPlan]) {
         let found = std::mem::take(&mut self.cells);
@@ -102,7 +131,7 @@ impl Book {
     }
 
     pub(super) fn close(
-        self,
+        mut self,
         laboratory: &Laboratory<'_>,
         bench: &Bench<'_>,
         run: &Run<'_>,
@@ -110,7 +139,9 @@ impl Book {
     ) -> Result<(Report, Vec<Detail>)> {
         let plan = laboratory.plan;
         let mut notes = plan.notes.clone();
-        notes.extend(missing_reasons(plans));
+        notes.extend(missing_reasons(plans, &self.cells));
+        notes.append(&mut self.gaps);
+        adjust(&mut self.rivals);
         let own = plan.choices.iter().cloned();
         let choices = own.map(|c| Choice { name: c.name, value: c.value, evidence: c.evidence });
         let report = Report {
@@ -163,7 +194,8 @@ fn attack_notes(plans: &[CellPlan]) -> Vec<AttackNote> {
         let words: Vec<String> =
             work.jobs.iter().filter_map(|job| job.attempt.as_ref()).map(in_words).collect();
         let words = if words.is_empty() { "no attack".to_owned() } else { words.join("; and ") };
-        let note = AttackNote { setting: plan.key.setting, row: plan.key.row.clone(), words };
+        let CellKey { table, setting, row, .. } = plan.key.clone();
+        let note = AttackNote { table, setting, row, words };
         if !notes.contains(&note) {
             notes.push(note);
         }
@@ -171,17 +203,41 @@ fn attack_notes(plans: &[CellPlan]) -> Vec<AttackNote> {
     notes
 }
 
-/// Why networks are missing, once per network.
-fn missing_reasons(plans: &[CellPlan]) -> Vec<String> {
-    let mut reasons = Vec::new();
-    for plan in plans {
-        let Err(reason) = &plan.work else { continue };
-        let reason = format!("{} is missing: {reason}.", plan.key.network);
-        if !reasons.contains(&reason) {
-            reasons.push(reason);
+/// Why cells are missing: one line per table and reason, with the networks and, where only some of a
+/// network's cells are missing, their rows. `cells` are those of `plans`, in the same order.
+fn missing_reasons(plans: &[CellPlan], cells: &[Cell]) -> Vec<String> {
+    let mut lines: Vec<(&str, &str, Vec<&str>)> = Vec::new();
+    for plan in missing(plans, cells) {
+        let reason = plan.work.as_ref().err().map_or(STOPPED, String::as_str);
+        let (table, network) = (plan.key.table.as_str(), plan.key.network.as_str());
+        let line = lines.iter_mut().find(|line| (line.0, line.1) == (table, reason));
+        match line {
+            Some((.., networks)) if networks.contains(&network) => {}
+            Some((.., networks)) => networks.push(network),
+            None => lines.push((table, reason, vec![network])),
         }
     }
-    reasons
+    let named = |table: &str, network: &str| {
+        let own = |plan: &&CellPlan| plan.key.table == table && plan.key.network == network;
+        let rows: Vec<String> = missing(plans, cells)
+            .filter(own)
+            .map(|plan| format!("{} (seed {})", row_in_words(&plan.key.row), plan.key.seed))
+            .collect();
+        if plans.iter().filter(own).count() == rows.len() {
+            return network.to_owned();
+        }
+        format!("{network} [{}]", rows.join("; "))
+    };
+    let line = |(table, reason, networks): &(&str, &str, Vec<&str>)| {
+        let networks: Vec<String> = networks.iter().map(|network| named(table, network)).collect();
+        format!("Missing in {table}: {}; {reason}.", networks.join(", "))
+    };
+    lines.iter().map(line).collect()
+}
+
+fn missing<'a>(plans: &'a [CellPlan], cells: &[Cell]) -> impl Iterator<Item = &'a CellPlan> {
+    let pairs = plans.iter().zip(cells);
+    pairs.filter(|(_, cell)| cell.status == Status::Missing).map(|(plan, _)| plan)
 }
 
 fn robust_bits(survey: &Survey, work: &Work) -> String {

@@ -1,6 +1,6 @@
 //! One attack against its parts and its rivals: one budget, the same digits, a paired test.
 
-use saddle_report::{Contender, compare};
+use saddle_report::{Contender, Place, compare};
 
 use super::{Run, assemble::Book};
 use crate::Result;
@@ -67,9 +67,14 @@ impl Run<'_> {
             });
         }
         let norm = rivals.norm.to_string();
-        let epsilon = threat.epsilon.get();
-        let seed = self.seed(network);
-        let rows = compare(&network.name, (&norm, epsilon), seed, &contenders, best.as_deref())
+        let place = Place {
+            network: &network.name,
+            norm: &norm,
+            epsilon: threat.epsilon.get(),
+            training_seed: self.seed(network),
+            cap: Some(rivals.cap),
+        };
+        let rows = compare(place, &contenders, best.as_deref())
             .map_err(|error| crate::Error::format("comparison of rivals", error))?;
         book.rivals.extend(rows);
         Ok(())

@@ -47,16 +47,19 @@ impl Run<'_> {
         Ok(passes)
     }
 
-    /// Of some cells those for which nothing is left to do.
-    pub(super) fn already_measured(&self, cells: Vec<CellPlan>) -> Result<Vec<CellPlan>> {
-        let mut known = Vec::new();
-        for cell in cells {
-            let left = self.expected_passes(std::slice::from_ref(&cell), None, None)?;
-            if cell.work.is_ok() && left == 0 {
-                known.push(cell);
+    /// Leaves the work of those cells for which nothing is left to do; of the others, `reason`.
+    pub(super) fn already_measured(
+        &self,
+        mut cells: Vec<CellPlan>,
+        reason: &str,
+    ) -> Result<Vec<CellPlan>> {
+        for cell in &mut cells {
+            let left = self.expected_passes(std::slice::from_ref(cell), None, None)?;
+            if cell.work.is_ok() && left > 0 {
+                cell.work = Err(reason.to_owned());
             }
         }
-        Ok(known)
+        Ok(cells)
     }
 
     fn attack_passes(

@@ -5,6 +5,7 @@ use plotters::style::RGBColor;
 use super::canvas::{Anchor, Canvas, Theme, color, drawing};
 use crate::cell::{Cell, Shown};
 use crate::grid::{Column, Grid, grids};
+use crate::paper::{Family, row_in_short};
 use crate::report::Report;
 use crate::words;
 
@@ -35,12 +36,18 @@ fn summary(report: &Report, theme: Theme) -> String {
 
 /// All cells of one table.
 pub(crate) fn accuracies(grid: &Grid<'_>, theme: Theme) -> String {
-    let lines: usize = grid.columns.iter().map(|column| column.cells.len()).sum();
-    let height = HEAD + GROUP * grid.columns.len() as i32 + LINE * lines as i32 + 44;
+    // Columns without any measurement are named at the end instead of drawn.
+    let (absent, columns): (Vec<_>, Vec<_>) =
+        grid.columns.iter().partition(|column| column.is_missing());
+    let absent: Vec<&str> = absent.iter().map(|column| column.network).collect();
+    let absent: Vec<&[&str]> = absent.chunks(6).collect();
+    let lines: usize = columns.iter().map(|column| column.cells.len()).sum();
+    let bars = HEAD + GROUP * columns.len() as i32 + LINE * lines as i32 + 44;
+    let height = bars + LINE * absent.len() as i32;
     drawing(WIDTH, height as u32, theme, |canvas| {
         head(canvas, grid);
         let (left, right) = SCALE;
-        let lower = height - 36;
+        let lower = bars - 36;
         for tenth in [0, 25, 50, 75, 100] {
             let x = left + (right - left) * tenth / 100;
             canvas.line(vec![(x, HEAD - 6), (x, lower)], 1, color::LINE);
@@ -48,14 +55,15 @@ pub(crate) fn accuracies(grid: &Grid<'_>, theme: Theme) -> String {
             canvas.text((x, lower + 14), Anchor::Middle, 13, false, color::FAINT, &label);
         }
         let mut y = HEAD;
-        for column in &grid.columns {
+        for column in &columns {
             group(canvas, column, y + GROUP / 2);
             y += GROUP;
             let mut before = "";
             for cell in &column.cells {
                 // Further seeds of a row stand under its name.
                 let again = cell.row == before;
-                let label = if again { format!("seed {}", cell.seed) } else { short(&cell.row) };
+                let label =
+                    if again { format!("seed {}", cell.seed) } else { row_in_short(&cell.row) };
                 let shade = if again { color::FAINT } else { color::INK };
                 let at = (left - 12, y + LINE / 2);
                 canvas.text(at, Anchor::End, 14, false, shade, &label);
@@ -64,28 +72,45 @@ pub(crate) fn accuracies(grid: &Grid<'_>, theme: Theme) -> String {
                 y += LINE;
             }
         }
+        for (index, names) in absent.iter().enumerate() {
+            let word = if index == 0 { "missing: " } else { "" };
+            let words = format!("{word}{}", names.join(", "));
+            let at = (16, bars + LINE * index as i32);
+            canvas.text(at, Anchor::Start, 13, false, color::FAINT, &words);
+        }
     })
 }
 
 fn head(canvas: &Canvas<'_>, grid: &Grid<'_>) {
     let title = format!("{}: accuracy on MNIST", words::table_title(grid));
     canvas.text((16, 22), Anchor::Start, 18, true, color::INK, &title);
-    let words =
-        "Under attack (PGD, S-O) each bar is an upper bound: a better attack may find more.";
+    let words = "Under attack each bar is an upper bound: a better attack may find more.";
     canvas.text((16, 46), Anchor::Start, 13, false, color::FAINT, words);
     let y = 70;
     let mut x = 16;
-    for (hue, words, width) in
-        [(color::NATURAL, "no attack", 92), (color::FIRST, "PGD", 62), (color::SECOND, "S-O", 62)]
-    {
+    let families = [
+        (Family::Natural, "no attack", "natural", 92),
+        (Family::Pgd, "PGD", "pgd", 62),
+        (Family::SecondOrder, "S-O", "so", 62),
+        (Family::Union, "worst of all", "union", 104),
+        (Family::Other, "other", "", 68),
+    ];
+    for (family, words, row, width) in families {
+        if !grid.rows.iter().any(|row| Family::of(row) == family) {
+            continue;
+        }
+        let hue = hue(row);
         canvas.bar([(x, y - 5), (x + 16, y + 5)], hue);
         canvas.text((x + 22, y), Anchor::Start, 13, false, color::INK, words);
         x += width + 12;
     }
     interval(canvas, x, x + 24, y);
     canvas.text((x + 32, y), Anchor::Start, 13, false, color::INK, "95 % interval");
-    canvas.diamond((x + 140, y), 5, color::INK);
-    canvas.text((x + 152, y), Anchor::Start, 13, false, color::INK, "the paper's figure");
+    if grid.columns.iter().flat_map(|column| &column.cells).any(|cell| cell.comparable().is_some())
+    {
+        canvas.diamond((x + 140, y), 5, color::INK);
+        canvas.text((x + 152, y), Anchor::Start, 13, false, color::INK, "the paper's figure");
+    }
 }
 
 fn group(canvas: &Canvas<'_>, column: &Column<'_>, y: i32) {
@@ -105,7 +130,7 @@ fn line(canvas: &Canvas<'_>, cell: &Cell, y: i32) {
         let (left, right) = SCALE;
         left + (share.clamp(0.0, 1.0) * f64::from(right - left)).round() as i32
     };
-    let paper = cell.paper.filter(|paper| paper.is_finite());
+    let paper = cell.comparable();
     let mut words = words::ours(cell);
     if let Shown::Measured { accuracy, interval: [low, high], .. } = cell.shown() {
         canvas.bar([(x(0.0), y - 7), (x(accuracy), y + 7)], hue(&cell.row));
@@ -126,20 +151,11 @@ fn interval(canvas: &Canvas<'_>, low: i32, high: i32, y: i32) {
 }
 
 fn hue(row: &str) -> RGBColor {
-    match row {
-        row if row.starts_with("so_") => color::SECOND,
-        "natural" => color::NATURAL,
-        _ => color::FIRST,
-    }
-}
-
-fn short(row: &str) -> String {
-    match row {
-        "natural" => "no attack".to_owned(),
-        "pgd_l2" => "PGD l2".to_owned(),
-        "pgd_linf" => "PGD l-infinity".to_owned(),
-        "so_l2" => "S-O l2".to_owned(),
-        "so_linf" => "S-O l-infinity".to_owned(),
-        other => other.to_owned(),
+    match Family::of(row) {
+        Family::Natural => color::NATURAL,
+        Family::Pgd => color::FIRST,
+        Family::SecondOrder => color::SECOND,
+        Family::Union => color::FOURTH,
+        Family::Other => color::THIRD,
     }
 }

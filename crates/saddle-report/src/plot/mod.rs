@@ -10,7 +10,9 @@
 mod bars;
 mod canvas;
 mod curves;
+mod seeds;
 
 pub(crate) use bars::accuracies;
 pub(crate) use canvas::{Theme, color, css};
 pub(crate) use curves::curves;
+pub(crate) use seeds::seeds;
