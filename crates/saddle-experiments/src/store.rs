@@ -41,7 +41,7 @@ const IGNORE_TEXT: &str = "*\n";
 /// How the names of files begin that are not yet in their place.
 const UNFINISHED: &str = ".unfinished-";
 /// How often a write is tried when its folder vanishes meanwhile.
-const ATTEMPTS: usize = 3;
+const ATTEMPTS: usize = 5;
 
 /// Where bytes go. The tests put a disk in its place that fills up.
 pub trait Disk: Send + Sync {
@@ -152,7 +152,8 @@ impl Store {
     /// As [`Store::open`].
     pub fn with_disk(root: impl Into<PathBuf>, disk: Box<dyn Disk>) -> Result<Self> {
         let store = Self { root: root.into(), disk };
-        if !store.root.join(MARKER).is_file() && holds_anything(&store.root) {
+        // In this order: another run that makes the store right now puts the marker there first.
+        if holds_anything(&store.root) && !store.root.join(MARKER).is_file() {
             return Err(Error::Occupied { path: store.root });
         }
         sweep(&store.root);
