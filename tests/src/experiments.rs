@@ -1,5 +1,7 @@
 //! A plan that runs in seconds on the 200 digits of the repository, and observers that get in the way.
 
+use std::path::{Path, PathBuf};
+
 use candle_core::Device;
 use saddle_experiments::{Data, Finished, Laboratory, Machine, Plan, Result, RunObserver, Store};
 use saddle_model::Executor;
@@ -224,4 +226,23 @@ impl RunObserver for Witness {
     fn interrupted(&self) -> bool {
         self.stop_after.is_some_and(|limit| self.steps >= limit)
     }
+}
+
+/// All files of that name in a folder and its folders, in order of their paths.
+///
+/// # Panics
+///
+/// When a folder cannot be read.
+pub fn files_called(name: &str, folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("the folder can be read") {
+        let path = entry.expect("the folder can be read").path();
+        if path.is_dir() {
+            found.extend(files_called(name, &path));
+        } else if path.file_name().is_some_and(|own| own == name) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
 }

@@ -50,6 +50,12 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A folder that was given as a store, holds files and is no store.
+    #[error("{path} holds files and is not a store of ours, so nothing was written there; name a new or an empty folder for the store", path = path.display())]
+    Occupied {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A folder that someone asked to empty although no store ever lived there.
     #[error("{path} is not a store of ours, so nothing in it is deleted; remove it by hand if you mean it", path = path.display())]
     NotAStore {

@@ -1,9 +1,14 @@
 //! Keys: the name of a result is the hash of everything that it depends on.
 //!
 //! A part of a plan is written as canonical JSON (keys sorted, no spaces, numbers in their shortest
-//! form that reads back to the same value) and hashed with SHA-256. Two jobs with one key are one job.
+//! form that reads back to the same value), together with the [`Program`] that works on it, and hashed
+//! with SHA-256. Two jobs with one key are one job.
+//!
+//! The commit is no part of it: most commits change no number, and those that do raise the revision
+//! of the algorithm. It is noted beside the result.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -11,19 +16,56 @@ use sha2::{Digest, Sha256};
 
 use crate::{Error, Result};
 
+/// The lock file with the exact version of everything that this program is built from.
+const LOCK: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.lock"));
+
+/// The program behind a result, as far as any of its results may depend on it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Program {
+    /// Version of this package.
+    pub version: String,
+    /// SHA-256 of `Cargo.lock`.
+    pub lock: String,
+}
+
+impl Program {
+    /// The program that is running.
+    pub fn this() -> &'static Self {
+        static THIS: OnceLock<Program> = OnceLock::new();
+        THIS.get_or_init(|| Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            lock: sha256_hex(LOCK),
+        })
+    }
+}
+
 /// SHA-256 in lower-case hexadecimal: the address of one entry of the [`Store`](crate::Store).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Key(String);
 
 impl Key {
-    /// The key of a description: SHA-256 of its canonical JSON.
+    /// The key of a job for the program that is running.
     ///
     /// # Errors
     ///
     /// [`Error::Format`] when the description does not serialise.
-    pub fn of(description: &impl Serialize) -> Result<Self> {
-        Ok(Self(sha256_hex(canonical_json(description)?.as_bytes())))
+    pub fn of(job: &impl Serialize) -> Result<Self> {
+        Self::by(Program::this(), job)
+    }
+
+    /// The key of a job for some program: SHA-256 of the canonical JSON of both.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Format`] when the description does not serialise.
+    pub fn by(program: &Program, job: &impl Serialize) -> Result<Self> {
+        #[derive(Serialize)]
+        struct Whole<'a, T> {
+            program: &'a Program,
+            job: &'a T,
+        }
+        Ok(Self(sha256_hex(canonical_json(&Whole { program, job })?.as_bytes())))
     }
 
     /// The 64 hexadecimal digits.

@@ -4,8 +4,8 @@
 //! A [`Plan`] says in plain text which networks are trained, which attacks try them and which tables
 //! come out. [`Laboratory::run`] turns it into jobs — train, attack, curve — and keeps every result
 //! and every half-finished one in a [`Store`], under a [`Key`] that is the hash of all that it
-//! depends on: the plan's part, the keys of its inputs, the data, the revision of the algorithm and
-//! the kernels. So the same work is never done twice, a changed setting never meets an old result,
+//! depends on: the plan's part, the keys of its inputs, the data, the revision of the algorithm,
+//! the program's version and `Cargo.lock`, and the kernels. So the same work is never done twice, a changed setting never meets an old result,
 //! and a run that was killed goes on where it was.
 //!
 //! # Invariants
@@ -34,11 +34,11 @@ mod write;
 pub use digits::{Digits, Part};
 pub use error::{Error, Result};
 pub use job::{Data, Machine, RunObserver, Unobserved};
-pub use key::{Key, canonical_json, sha256_hex};
+pub use key::{Key, Program, canonical_json, sha256_hex};
 pub use plan::{
     AttackPlan, Choice, Curve, Figure1, NetworkPlan, PROFILES, Plan, RivalThreat, Rivals, Row,
     Table,
 };
 pub use run::{AttackDetail, Detail, Finished, JobTime, Laboratory};
 pub use store::{AtomicDisk, Disk, Store};
-pub use write::{check_writable, render, write_all};
+pub use write::{check_writable, erase_report, render, write_all};

@@ -36,7 +36,7 @@ pub(crate) fn cells(plan: &Plan, table: &Table, machine: &str) -> Vec<CellPlan> 
         let seeds = table.seeds.map_or(network.seeds, |limit| limit.min(network.seeds));
         for number in 0..seeds {
             for row in &table.rows {
-                let key = key(table, name, network, row, plan.seed + u64::from(number), machine);
+                let key = key(table, name, network, row, plan.training_seed(number), machine);
                 let work = match &network.missing {
                     Some(reason) => Err(reason.clone()),
                     None => Ok(Work {

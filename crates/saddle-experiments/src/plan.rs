@@ -39,7 +39,7 @@ pub struct Plan {
     pub name: String,
     /// What it is for and how long it takes, for the person who chooses.
     pub about: String,
-    /// Seed of the attacks; network number k of a recipe is trained with `seed + k`.
+    /// Seed of the attacks; network number k of a recipe is trained with `seed + k`, modulo 2^64.
     pub seed: u64,
     /// How many of the last training digits no network may see.
     pub held_out: usize,
@@ -84,7 +84,7 @@ pub struct NetworkPlan {
     /// How many networks of this recipe are trained, with seeds `seed`, `seed + 1`, …
     #[serde(default = "one")]
     pub seeds: u32,
-    /// The recipe. Its `seed` may be left out; it is added to the plan's.
+    /// The recipe, without a `seed`: that is the plan's.
     #[serde(default, deserialize_with = "recipe")]
     pub training: Option<TrainingPlan>,
     /// Why there is no recipe yet; the cells of this network are shown as missing, with this reason.
@@ -274,7 +274,7 @@ fn one() -> u32 {
     1
 }
 
-/// A recipe whose seed may be left out: the plan's seed is added to it anyway.
+/// A recipe without a seed, which is the plan's; 0 stands in its place.
 fn recipe<'de, D: Deserializer<'de>>(from: D) -> Result<Option<TrainingPlan>, D::Error> {
     let Some(mut table) = Option::<toml::Table>::deserialize(from)? else { return Ok(None) };
     table.entry("seed").or_insert(toml::Value::Integer(0));
@@ -282,6 +282,11 @@ fn recipe<'de, D: Deserializer<'de>>(from: D) -> Result<Option<TrainingPlan>, D:
 }
 
 impl Plan {
+    /// The seed of the training of network number `number` of a recipe.
+    pub(crate) fn training_seed(&self, number: u32) -> u64 {
+        self.seed.wrapping_add(u64::from(number))
+    }
+
     /// Everything that `--only` can name.
     pub fn parts(&self) -> Vec<&str> {
         let tables = self.tables.iter().map(|table| table.name.as_str());

@@ -8,9 +8,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
-use std::time::Instant;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use saddle_model::Architecture;
 use saddle_report::{Figure, Report, Series};
@@ -48,18 +47,20 @@ pub struct Finished {
     pub report: Report,
     /// The report's cells, digit by digit.
     pub details: Vec<Detail>,
-    /// How long the jobs of this run took; jobs found in the store do not appear.
+    /// How long the jobs behind the report took, whichever run worked on them.
     pub times: Vec<JobTime>,
     /// Whether the observer stopped the run before its end.
     pub interrupted: bool,
 }
 
 /// How long a job took.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct JobTime {
-    /// The job in words.
+    /// The job in words; those of its first use when several cells share it.
     pub job: String,
-    /// Seconds of wall clock in this run, from its last checkpoint if it was resumed.
+    /// Its key in the store.
+    pub key: Key,
+    /// Seconds of wall clock, all stretches together.
     pub seconds: f64,
 }
 
@@ -75,7 +76,7 @@ impl Laboratory<'_> {
     /// refuses. A job that fails is no error: its cells are `failed` and the report says why.
     pub fn run(&self, only: &[String], observer: &mut dyn RunObserver) -> Result<Finished> {
         self.plan.check_only(only)?;
-        let bench = Bench::new(self.plan, self.data, self.store, self.machine)?;
+        let bench = Bench::new(self.plan, self.data, self.store, self.machine, self.commit)?;
         let mut run = Run::new(&bench)?;
         let restricted = assemble::restricted(only);
         let mut book = assemble::Book::default();
@@ -130,7 +131,7 @@ impl Laboratory<'_> {
     /// [`Error::Interrupted`] when the observer stopped it, and whatever the training fails with.
     pub fn train(&self, name: &str, observer: &mut dyn RunObserver) -> Result<Vec<u8>> {
         self.plan.check_trainable(name)?;
-        let bench = Bench::new(self.plan, self.data, self.store, self.machine)?;
+        let bench = Bench::new(self.plan, self.data, self.store, self.machine, self.commit)?;
         let mut run = Run::new(&bench)?;
         let id = NetworkId { name: name.to_owned(), number: 0 };
         observer.planned(run.training_passes(&id, &mut BTreeSet::new())?);
@@ -184,7 +185,7 @@ impl<'a> Run<'a> {
             },
         };
         let mut training = recipe.clone();
-        training.seed += plan.seed + u64::from(id.number);
+        training.seed = plan.training_seed(id.number);
         let architecture = Architecture::by_name(&network.architecture)?;
         let job = TrainJob { architecture, training, starts_from };
         let key = job.key(self.bench)?;
@@ -217,15 +218,13 @@ impl<'a> Run<'a> {
             return Err(Error::Plan(format!("network `{}` has no recipe", id.name)));
         };
         let bench = self.bench;
-        let known = bench.store.result(&job.key(bench)?).is_some();
-        let started = Instant::now();
+        let key = job.key(bench)?;
+        let known = bench.store.result(&key).is_some();
         if !known {
             observer.begin(&what);
         }
         let outcome = job.run(bench, initial.as_deref(), observer).map(Rc::new);
-        if !known {
-            self.ended(&what, started, &outcome, observer);
-        }
+        self.ended(&what, &key, known, &outcome, observer);
         match outcome {
             Err(error) if error.is_fatal() => Err(error),
             Err(error) => {
@@ -241,21 +240,27 @@ impl<'a> Run<'a> {
     }
 
     fn seed(&self, id: &NetworkId) -> u64 {
-        self.bench.plan.seed + u64::from(id.number)
+        self.bench.plan.training_seed(id.number)
     }
 
-    /// Notes the time of a job that was worked on and tells the observer how it ended.
+    /// Takes down the time of a job and, if it was worked on, tells the observer how it ended.
     fn ended<T>(
         &mut self,
         what: &str,
-        started: Instant,
+        key: &Key,
+        known: bool,
         outcome: &Result<T>,
         observer: &mut dyn RunObserver,
     ) {
-        let seconds = started.elapsed().as_secs_f64();
-        self.times.push(JobTime { job: what.to_owned(), seconds });
-        let failure = outcome.as_ref().err().map(ToString::to_string);
-        observer.end(what, failure.as_deref());
+        if self.times.iter().all(|time| time.key != *key)
+            && let Some(seconds) = self.bench.store.seconds(key)
+        {
+            self.times.push(JobTime { job: what.to_owned(), key: key.clone(), seconds });
+        }
+        if !known {
+            let failure = outcome.as_ref().err().map(ToString::to_string);
+            observer.end(what, failure.as_deref());
+        }
     }
 
     /// Everything that was asked for, in the order of the report; the book takes it down.
@@ -314,17 +319,15 @@ impl<'a> Run<'a> {
         let bench = self.bench;
         let sample = bench.sample(sample)?;
         let trained = self.trained(network, observer)?;
-        let known = bench.store.result(&job.key(bench, &trained.key, &sample)?).is_some();
-        let started = Instant::now();
+        let key = job.key(bench, &trained.key, &sample)?;
+        let known = bench.store.result(&key).is_some();
         let detail = job.attempt.as_ref().map_or("natural accuracy".to_owned(), in_words);
         let what = format!("{what} (seed {}): {detail}", self.seed(network));
         if !known {
             observer.begin(&what);
         }
         let outcome = job.run(bench, &trained, &sample, observer);
-        if !known {
-            self.ended(&what, started, &outcome, observer);
-        }
+        self.ended(&what, &key, known, &outcome, observer);
         outcome
     }
 
@@ -335,15 +338,13 @@ impl<'a> Run<'a> {
             let sample = bench.sample(&figure.digits)?;
             let trained = self.trained(&network, observer)?;
             let what = format!("figure1: {label}");
-            let known = bench.store.result(&job.key(bench, &trained.key, &sample)?).is_some();
-            let started = Instant::now();
+            let key = job.key(bench, &trained.key, &sample)?;
+            let known = bench.store.result(&key).is_some();
             if !known {
                 observer.begin(&what);
             }
             let outcome = job.run(bench, &trained, &sample, observer);
-            if !known {
-                self.ended(&what, started, &outcome, observer);
-            }
+            self.ended(&what, &key, known, &outcome, observer);
             let curve = outcome?;
             let label = format!("{label} ({} of {} digits stand)", curve.robust, curve.total);
             series.push(Series::from_steps(label, self.bench.plan.seed, &curve.steps));

@@ -3,6 +3,7 @@
 //! ```text
 //! STORE/saddle-store.txt             says what this folder is; only such a folder is ever erased
 //! STORE/ab/ab12…/job.json            what the key stands for, for a person to read
+//! STORE/ab/ab12…/seconds             how long was worked on it, all stretches together
 //! STORE/ab/ab12…/parts/NAME          partial state: a training checkpoint, a chunk of 100 examples
 //! STORE/ab/ab12…/result              the finished result; once it exists the parts are gone
 //! ```
@@ -14,11 +15,14 @@
 //! - Every file starts with the SHA-256 and the length of what follows. A file that is damaged,
 //!   truncated or foreign counts as absent (with a warning in the log) and is computed again.
 //! - A write that fails is an error and removes nothing.
+//! - A folder that holds anything and is no store is left as it is.
 //!
 //! # What is deliberately absent
 //!
-//! No index, no lock: two runs on one store write the same bytes to the same places.
+//! No index, no lock: two runs on one store write the same bytes to the same places. When one of them
+//! finishes a job, its parts vanish under the hands of the other, which then makes their folder anew.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -32,6 +36,12 @@ const MARKER: &str = "saddle-store.txt";
 const MARKER_TEXT: &str = "Results and checkpoints of saddle, one folder per job. \
 Deleting it costs time, nothing else: the next run computes what is missing.\n";
 const MAGIC: &str = "saddle-entry-1";
+const IGNORE: &str = ".gitignore";
+const IGNORE_TEXT: &str = "*\n";
+/// How the names of files begin that are not yet in their place.
+const UNFINISHED: &str = ".unfinished-";
+/// How often a write is tried when its folder vanishes meanwhile.
+const ATTEMPTS: usize = 5;
 
 /// Where bytes go. The tests put a disk in its place that fills up.
 pub trait Disk: Send + Sync {
@@ -49,24 +59,73 @@ pub struct AtomicDisk;
 
 impl Disk for AtomicDisk {
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let folder = path.parent().ok_or_else(|| io::Error::other("the path has no folder"))?;
-        fs::create_dir_all(folder)?;
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".unfinished-");
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            // A temporary file is private by default; a result is for everyone the umask allows.
-            builder.permissions(fs::Permissions::from_mode(0o666));
+        let mut attempt = 1;
+        loop {
+            match put_in_place(path, bytes) {
+                // Another run on this store has finished the job and dropped the folder.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && attempt < ATTEMPTS => {
+                    attempt += 1;
+                }
+                outcome => return outcome,
+            }
         }
-        let mut file = builder.tempfile_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|e| e.error)?;
-        #[cfg(unix)]
-        fs::File::open(folder)?.sync_all()?;
-        Ok(())
     }
+}
+
+fn put_in_place(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().ok_or_else(|| io::Error::other("the path has no folder"))?;
+    create_folders(folder)?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(UNFINISHED);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        // A temporary file is private by default; a result is for everyone the umask allows.
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    let mut file = builder.tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|e| e.error)?;
+    flush_folder(folder)
+}
+
+/// Creates a folder and its ancestors; each new one is an entry of its parent that must reach the
+/// disk as well, or a power cut takes the file with it.
+fn create_folders(folder: &Path) -> io::Result<()> {
+    let created: Vec<&Path> = folder
+        .ancestors()
+        .filter(|ancestor| *ancestor != Path::new("") && !ancestor.exists())
+        .collect();
+    fs::create_dir_all(folder)?;
+    for folder in created.iter().rev() {
+        match folder.parent() {
+            Some(parent) if parent != Path::new("") => flush_folder(parent)?,
+            _ => flush_folder(Path::new("."))?,
+        }
+    }
+    Ok(())
+}
+
+fn flush_folder(folder: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    fs::File::open(folder)?.sync_all()?;
+    #[cfg(not(unix))]
+    let _ = folder;
+    Ok(())
+}
+
+/// Removes what killed writers left in a folder; failing to do so loses nothing.
+pub(crate) fn sweep(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if is_unfinished(&entry.file_name()) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+fn is_unfinished(name: &OsStr) -> bool {
+    name.to_string_lossy().starts_with(UNFINISHED)
 }
 
 /// The folder of results and checkpoints; see the module's page for its layout.
@@ -80,7 +139,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::Write`] when nothing can be written there: better said before hours of work.
+    /// [`Error::Occupied`] when the folder holds files and is no store, [`Error::Write`] when nothing
+    /// can be written there: better said before hours of work.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self> {
         Self::with_disk(root, Box::new(AtomicDisk))
     }
@@ -92,13 +152,22 @@ impl Store {
     /// As [`Store::open`].
     pub fn with_disk(root: impl Into<PathBuf>, disk: Box<dyn Disk>) -> Result<Self> {
         let store = Self { root: root.into(), disk };
+        // In this order: another run that makes the store right now puts the marker there first.
+        if holds_anything(&store.root) && !store.root.join(MARKER).is_file() {
+            return Err(Error::Occupied { path: store.root });
+        }
+        sweep(&store.root);
         // Written each time although it may exist: this is the proof that the folder takes files.
         store.write(&store.root.join(MARKER), MARKER_TEXT.as_bytes())?;
-        store.write(&store.root.join(".gitignore"), b"*\n")?;
+        let ignore = store.root.join(IGNORE);
+        if !ignore.exists() {
+            store.write(&ignore, IGNORE_TEXT.as_bytes())?;
+        }
         Ok(store)
     }
 
-    /// Deletes a store and all that is in it. A folder that does not exist is fine.
+    /// Deletes what a store has put into its folder, and the folder if nothing else is in it. One that
+    /// does not exist is fine.
     ///
     /// # Errors
     ///
@@ -111,12 +180,36 @@ impl Store {
         if !root.join(MARKER).is_file() {
             return Err(Error::NotAStore { path: root.to_owned() });
         }
-        fs::remove_dir_all(root).map_err(|source| Error::Write { path: root.to_owned(), source })
+        let refused = |path: &Path, source| Error::Write { path: path.to_owned(), source };
+        let read = |source| Error::Read { path: root.to_owned(), source };
+        sweep(root);
+        for entry in fs::read_dir(root).map_err(read)? {
+            let path = entry.map_err(read)?.path();
+            if is_shelf(&path) {
+                fs::remove_dir_all(&path).map_err(|source| refused(&path, source))?;
+            }
+        }
+        let ignore = root.join(IGNORE);
+        if fs::read(&ignore).is_ok_and(|text| text == IGNORE_TEXT.as_bytes()) {
+            fs::remove_file(&ignore).map_err(|source| refused(&ignore, source))?;
+        }
+        // Last: whatever fails above, the folder is still known as a store.
+        let marker = root.join(MARKER);
+        fs::remove_file(&marker).map_err(|source| refused(&marker, source))?;
+        // Refused by the system when somebody else's files are there, and then they stay.
+        let _ = fs::remove_dir(root);
+        Ok(())
     }
 
     /// The folder of the store.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Whether a result is there, damaged or not: cheap, for estimates. Only [`Store::result`] knows
+    /// whether it is any good.
+    pub fn contains(&self, key: &Key) -> bool {
+        self.result_path(key).is_file()
     }
 
     /// The finished result of a job, if it is there and undamaged.
@@ -153,6 +246,28 @@ impl Store {
         self.write(&self.part_path(key, name), &sealed(bytes))
     }
 
+    /// Whether there is any partial state of a job.
+    pub fn has_parts(&self, key: &Key) -> bool {
+        fs::read_dir(self.folder(key).join("parts")).is_ok_and(|mut parts| {
+            parts.any(|part| part.is_ok_and(|p| !is_unfinished(&p.file_name())))
+        })
+    }
+
+    /// Seconds worked on a job up to its last checkpoint, chunk or end, as far as they are known.
+    pub fn seconds(&self, key: &Key) -> Option<f64> {
+        let bytes = read_verified(&self.folder(key).join("seconds"))?;
+        std::str::from_utf8(&bytes).ok()?.parse().ok()
+    }
+
+    /// Notes how many seconds were worked on a job, all stretches together.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Write`]; the earlier note is then still there.
+    pub fn put_seconds(&self, key: &Key, seconds: f64) -> Result<()> {
+        self.write(&self.folder(key).join("seconds"), &sealed(seconds.to_string().as_bytes()))
+    }
+
     /// Where a finished result lies, for messages and for tests that damage it.
     pub fn result_path(&self, key: &Key) -> PathBuf {
         self.folder(key).join("result")
@@ -176,12 +291,21 @@ impl Store {
     /// Removes the parts and whatever a killed writer left; failing to do so loses nothing.
     fn tidy(&self, folder: &Path) {
         let _ = fs::remove_dir_all(folder.join("parts"));
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            if entry.file_name().to_string_lossy().starts_with(".unfinished-") {
-                let _ = fs::remove_file(entry.path());
-            }
-        }
+        sweep(folder);
     }
+}
+
+/// Whether there is anything in a folder but what a killed writer left.
+fn holds_anything(folder: &Path) -> bool {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.into_iter().any(|entry| !is_unfinished(&entry.file_name()))
+}
+
+/// Whether this is one of the folders, named by two hexadecimal digits, in which jobs lie.
+fn is_shelf(path: &Path) -> bool {
+    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    let hexadecimal = name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    name.len() == 2 && hexadecimal && path.is_dir() && !path.is_symlink()
 }
 
 /// Bytes behind a line with their hash and length.

@@ -7,6 +7,12 @@ use std::collections::BTreeSet;
 use crate::plan::{PROFILES, Plan, Row, Table};
 use crate::{Error, Result};
 
+/// Most networks of one recipe: every one of them is looked at before anything starts.
+const MOST_SEEDS: u32 = 1_000;
+
+/// Fewest passes that an attack can be limited to: judging the natural and the final image.
+const LEAST_CAP: u64 = 2;
+
 impl Plan {
     /// Reads a plan and checks that it can be run.
     ///
@@ -57,7 +63,7 @@ fn validate(plan: &Plan) -> Result<()> {
     if let Some(rivals) = &plan.rivals {
         digits(plan, "rivals", &rivals.digits)?;
         known_networks(plan, "rivals", &rivals.networks, rivals.seeds)?;
-        ensure(rivals.cap >= 1, || "rivals: cap must be at least 1".to_owned())?;
+        check_cap("rivals", Some(rivals.cap))?;
         ensure(!rivals.threats.is_empty(), || "rivals: no threats".to_owned())?;
         for best in rivals.threats.iter().filter_map(|threat| threat.best.as_ref()) {
             ensure(rivals.rivals.contains(best), || {
@@ -76,6 +82,13 @@ fn validate(plan: &Plan) -> Result<()> {
         digits(plan, "figure1", &figure.digits)?;
         for curve in &figure.curves {
             known_networks(plan, "figure1", std::slice::from_ref(&curve.network), None)?;
+            let network = plan.networks.get(&curve.network);
+            if let Some(reason) = network.and_then(|network| network.missing.as_ref()) {
+                let (label, name) = (&curve.label, &curve.network);
+                return Err(Error::Plan(format!(
+                    "figure1, curve `{label}`: network `{name}` is missing: {reason}"
+                )));
+            }
             attack(plan, "figure1", &curve.attack)?;
         }
     }
@@ -87,13 +100,20 @@ fn networks(plan: &Plan) -> Result<()> {
         let place = format!("network `{name}`");
         saddle_model::Architecture::by_name(&network.architecture)
             .map_err(|error| Error::Plan(format!("{place}: {error}")))?;
-        ensure(network.seeds >= 1, || format!("{place}: seeds must be at least 1"))?;
+        ensure((1..=MOST_SEEDS).contains(&network.seeds), || {
+            format!("{place}: seeds must be 1 to {MOST_SEEDS}")
+        })?;
         named(&place, "defense", &network.defense)?;
         ensure(network.training.is_some() != network.missing.is_some(), || {
             format!("{place}: give either a recipe under `training` or the reason under `missing`")
         })?;
         if let Some(training) = &network.training {
             training.validate().map_err(|error| Error::Plan(format!("{place}: {error}")))?;
+            ensure(training.seed == 0, || {
+                format!(
+                    "{place}: a recipe has no seed of its own; leave it out and set that of the plan"
+                )
+            })?;
         }
         ensure((network.defense == "natural") == network.training_norm.is_none(), || {
             format!("{place}: training_norm belongs to every defence but `natural`")
@@ -125,7 +145,7 @@ fn check_table(plan: &Plan, table: &Table) -> Result<()> {
     digits(plan, &place, &table.digits)?;
     known_networks(plan, &place, &table.networks, table.seeds)?;
     ensure(!table.rows.is_empty(), || format!("{place}: no rows"))?;
-    ensure(table.cap != Some(0), || format!("{place}: cap must be at least 1"))?;
+    check_cap(&place, table.cap)?;
     let mut seen = BTreeSet::new();
     for row in &table.rows {
         let place = format!("{place}, row `{}`", row.name);
@@ -134,6 +154,14 @@ fn check_table(plan: &Plan, table: &Table) -> Result<()> {
         check_row(plan, &place, row)?;
     }
     Ok(())
+}
+
+fn check_cap(place: &str, cap: Option<u64>) -> Result<()> {
+    ensure(cap.is_none_or(|cap| cap >= LEAST_CAP), || {
+        format!(
+            "{place}: cap must be at least {LEAST_CAP}: the natural and the final image are judged"
+        )
+    })
 }
 
 fn check_row(plan: &Plan, place: &str, row: &Row) -> Result<()> {

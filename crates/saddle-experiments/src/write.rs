@@ -1,5 +1,9 @@
 //! The files of a report: written whole or not at all, each by rename.
 //!
+//! `report.json` goes first and comes last: while it is there, all files of the folder are of the run
+//! that it tells of. After a kill in between it is missing, and the same command, which finds all
+//! results in the store, writes everything again.
+//!
 //! | file | content |
 //! | --- | --- |
 //! | `report.json` | everything that the run found; the other forms are made of it |
@@ -8,16 +12,34 @@
 //! | `summary.svg`, `figure1.svg` | the pictures |
 //! | `cells.jsonl` | one line per measured cell, with the fate of every digit |
 //! | `plan.json` | the plan that ran, in full |
-//! | `times.json` | how long jobs took: the only file that differs from run to run |
+//! | `times.json` | how long jobs took, from the store: the only file that depends on the clock |
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use saddle_report::Report;
 
-use crate::run::JobTime;
-use crate::store::{AtomicDisk, Disk};
+use crate::store::{AtomicDisk, Disk, sweep};
 use crate::{Error, Finished, Plan, Result};
+
+/// Every file that a report consists of.
+const FILES: [&str; 11] = [
+    "report.json",
+    "report.md",
+    "report.html",
+    "cells.csv",
+    "rivals.csv",
+    "figures.csv",
+    "summary.svg",
+    "figure1.svg",
+    "cells.jsonl",
+    "plan.json",
+    "times.json",
+];
+
+/// What [`check_writable`] writes and takes away again.
+const PROBE: &str = ".saddle-can-write-here";
 
 /// Makes sure, before hours of work, that a report can be written into a folder.
 ///
@@ -25,20 +47,33 @@ use crate::{Error, Finished, Plan, Result};
 ///
 /// [`Error::Write`] when the folder cannot be made or takes no files.
 pub fn check_writable(folder: &Path) -> Result<()> {
-    let probe = folder.join(".saddle-can-write-here");
+    let probe = folder.join(PROBE);
     put(&probe, b"")?;
-    fs::remove_file(&probe).map_err(|source| Error::Write { path: probe, source })
+    remove(&probe)
+}
+
+/// Deletes the files of an earlier report and what a killed writer left; all other files stay.
+///
+/// # Errors
+///
+/// [`Error::Write`] when the system refuses.
+pub fn erase_report(folder: &Path) -> Result<()> {
+    sweep(folder);
+    FILES.iter().chain([&PROBE]).try_for_each(|name| remove(&folder.join(name)))
 }
 
 /// Writes all files of a finished (or interrupted) run.
 ///
 /// # Errors
 ///
-/// [`Error::Write`]; files that were written before stay.
+/// [`Error::Write`]; files that were written before stay, and there is no `report.json`.
 pub fn write_all(folder: &Path, plan: &Plan, finished: &Finished) -> Result<()> {
     let json = |what: &str, result: serde_json::Result<String>| {
         result.map_err(|error| Error::format(what, error))
     };
+    let text = finished.report.to_json().map_err(|error| Error::format("report.json", error))?;
+    sweep(folder);
+    remove(&folder.join("report.json"))?;
     put(
         &folder.join("plan.json"),
         json("plan.json", serde_json::to_string_pretty(plan))?.as_bytes(),
@@ -49,12 +84,10 @@ pub fn write_all(folder: &Path, plan: &Plan, finished: &Finished) -> Result<()> 
         lines.push('\n');
     }
     put(&folder.join("cells.jsonl"), lines.as_bytes())?;
-    let times = merged_times(&folder.join("times.json"), &finished.times);
-    let times = json("times.json", serde_json::to_string_pretty(&times))?;
+    let times = json("times.json", serde_json::to_string_pretty(&finished.times))?;
     put(&folder.join("times.json"), times.as_bytes())?;
-    let text = finished.report.to_json().map_err(|error| Error::format("report.json", error))?;
-    put(&folder.join("report.json"), text.as_bytes())?;
-    write_forms(folder, &finished.report)
+    write_forms(folder, &finished.report)?;
+    put(&folder.join("report.json"), text.as_bytes())
 }
 
 /// Makes the forms to read and to compute with again from a folder's `report.json`.
@@ -90,16 +123,12 @@ fn put(path: &Path, bytes: &[u8]) -> Result<()> {
     AtomicDisk.write(path, bytes).map_err(|source| Error::Write { path: path.to_owned(), source })
 }
 
-/// The times of earlier runs in this folder with those of this one added: a resumed training shows
-/// the sum of its stretches.
-fn merged_times(path: &Path, new: &[JobTime]) -> Vec<JobTime> {
-    let old = fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    let mut times: Vec<JobTime> = old.unwrap_or_default();
-    for time in new {
-        match times.iter_mut().find(|known| known.job == time.job) {
-            Some(known) => known.seconds += time.seconds,
-            None => times.push(time.clone()),
+/// Removes a file; one that is not there is fine.
+fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(Error::Write { path: path.to_owned(), source })
         }
+        _ => Ok(()),
     }
-    times
 }

@@ -176,8 +176,8 @@ pub(crate) struct Attack {
     /// Which iterates count.
     #[arg(long, value_enum, default_value = "final")]
     pub(crate) judge: JudgeName,
-    /// Most forward and backward passes per digit, judging included.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    /// Most forward and backward passes per digit, judging included, which takes 2.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(2..))]
     pub(crate) cap: Option<u64>,
     /// How many test digits.
     #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -295,7 +295,7 @@ pub(crate) struct Reproduce {
     /// Folder of results and checkpoints [default: `store` in the folder of the report].
     #[arg(long, value_name = "DIR")]
     pub(crate) store: Option<PathBuf>,
-    /// Forget the store and start from nothing.
+    /// Forget the store and the report and start from nothing.
     #[arg(long)]
     pub(crate) fresh: bool,
     #[command(flatten)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use saddle_experiments::{Laboratory, Store, check_writable, write_all};
+use saddle_experiments::{Laboratory, Store, check_writable, erase_report, write_all};
 
 use crate::Ended;
 use crate::arguments::Reproduce;
@@ -28,6 +28,7 @@ pub(crate) fn run(arguments: &Reproduce) -> Result<Ended> {
     let root = arguments.store.clone().unwrap_or_else(|| out.join("store"));
     if arguments.fresh {
         Store::erase(&root)?;
+        erase_report(&out)?;
     }
     let store = Store::open(root)?;
     let data = environment::data(&arguments.computing)?;

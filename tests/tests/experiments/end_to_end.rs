@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use saddle_experiments::{AtomicDisk, Disk, Error, Plan, Store, Unobserved, render, write_all};
 use saddle_report::{Report, Status};
-use saddle_tests::experiments::{TINY_PLAN, Witness, run_tiny, tiny_plan};
+use saddle_tests::experiments::{TINY_PLAN, Witness, files_called, run_tiny, tiny_plan};
 
 /// The report of an undisturbed run, as JSON; made once for all tests of this file.
 fn undisturbed() -> &'static str {
@@ -58,12 +58,14 @@ fn a_second_run_works_on_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     let mut first = Witness::default();
-    run_tiny(&tiny_plan(), &store, &[], &mut first).unwrap();
+    let times = run_tiny(&tiny_plan(), &store, &[], &mut first).unwrap().times;
     assert!(first.planned > 0 && !first.began.is_empty());
     let mut second = Witness::default();
     let finished = run_tiny(&tiny_plan(), &store, &[], &mut second).unwrap();
     assert_eq!((second.planned, second.began), (0, Vec::new()));
-    assert_eq!(finished.times, []);
+    assert_eq!(times.len(), first.began.len());
+    assert!(times.iter().all(|time| time.seconds > 0.0));
+    assert_eq!(finished.times, times);
     assert_eq!(finished.report.to_json().unwrap(), undisturbed());
 }
 
@@ -143,20 +145,6 @@ fn damaged_entries_are_computed_again() {
     }
     let finished = run_tiny(&tiny_plan(), &store, &[], &mut Unobserved).unwrap();
     assert_eq!(finished.report.to_json().unwrap(), undisturbed());
-}
-
-fn files_called(name: &str, folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files_called(name, &path));
-        } else if path.file_name().is_some_and(|own| own == name) {
-            found.push(path);
-        }
-    }
-    found.sort();
-    found
 }
 
 #[test]

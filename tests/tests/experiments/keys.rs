@@ -3,8 +3,13 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use saddle_experiments::{Key, Plan, Store, Unobserved, canonical_json};
-use saddle_tests::experiments::{TINY_PLAN, Witness, run_tiny, tiny_plan};
+use saddle_experiments::{
+    Key, Laboratory, Machine, Plan, Program, Store, Unobserved, canonical_json, sha256_hex,
+};
+use saddle_model::Executor;
+use saddle_tests::experiments::{
+    TINY_PLAN, Witness, files_called, run_tiny, tiny_data, tiny_machine, tiny_plan,
+};
 
 /// The jobs that a changed plan has to work on after the tiny plan is done.
 fn worked_on(change: impl Fn(&str) -> String) -> Vec<String> {
@@ -56,6 +61,58 @@ fn other_held_out_digits_change_the_networks() {
 fn another_seed_changes_everything() {
     let began = worked_on(|plan| plan.replace("seed = 3\nheld_out", "seed = 4\nheld_out"));
     assert_eq!(began.len(), 6, "{began:?}");
+}
+
+#[test]
+fn a_key_stands_for_program_revision_kernels_and_all_that_job_json_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    run_tiny(&tiny_plan(), &store, &["table1", "figure1"], &mut Unobserved).unwrap();
+    let notes = files_called("job.json", folder.path());
+    assert_eq!(notes.len(), 7);
+    for path in notes {
+        let own = path.parent().unwrap().file_name().unwrap().to_str().unwrap();
+        let note: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        assert_eq!(note["commit"], "test");
+        let program: Program = serde_json::from_value(note["program"].clone()).unwrap();
+        assert_eq!(&program, Program::this());
+        let job = &note["job"];
+        assert_eq!(Key::by(&program, job).unwrap().as_str(), own);
+
+        let other_lock = Program { lock: sha256_hex(b"another lock"), ..program.clone() };
+        let other_version = Program { version: "0.0.0".to_owned(), ..program.clone() };
+        assert_ne!(Key::by(&other_lock, job).unwrap().as_str(), own);
+        assert_ne!(Key::by(&other_version, job).unwrap().as_str(), own);
+        for (field, other) in [("revision", 1_000.into()), ("machine", "abacus".into())] {
+            let mut changed = job.clone();
+            assert!(changed[field] != serde_json::Value::Null, "no {field} in {job}");
+            changed[field] = other;
+            assert_ne!(Key::by(&program, &changed).unwrap().as_str(), own, "{field}");
+        }
+    }
+}
+
+#[test]
+fn the_program_is_known_by_its_lock_file() {
+    let lock = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.lock")).unwrap();
+    assert_eq!(Program::this().lock, sha256_hex(&lock));
+}
+
+#[test]
+fn another_commit_works_on_nothing_and_another_executor_on_everything() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let (plan, data, machine) = (tiny_plan(), tiny_data(), tiny_machine());
+    let run = |machine: &Machine, commit: &str| {
+        let laboratory = Laboratory { plan: &plan, data: &data, store: &store, machine, commit };
+        let mut witness = Witness::default();
+        laboratory.run(&["large".to_owned()], &mut witness).unwrap();
+        witness.began.len()
+    };
+    assert_eq!(run(&machine, "one"), 2);
+    assert_eq!(run(&machine, "another"), 0);
+    assert_eq!(run(&Machine { executor: Executor::Candle, ..machine }, "one"), 2);
 }
 
 #[test]

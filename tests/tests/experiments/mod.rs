@@ -4,4 +4,6 @@ mod choice_of_digits;
 mod end_to_end;
 mod keys;
 mod plans;
+mod refusals;
 mod stores;
+mod times;

@@ -84,6 +84,84 @@ fn only_a_store_is_ever_erased() {
 }
 
 #[test]
+fn a_folder_with_files_is_not_taken_for_a_store() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("thesis.txt"), b"years of work").unwrap();
+    fs::write(folder.path().join(".gitignore"), b"*.aux\n").unwrap();
+    let error = Store::open(folder.path()).err().unwrap();
+    assert!(matches!(error, Error::Occupied { .. }), "{error}");
+    let message = error.to_string();
+    let path = folder.path().display().to_string();
+    assert!(message.contains(&path) && message.contains("empty folder"), "{message}");
+    assert_eq!(fs::read(folder.path().join(".gitignore")).unwrap(), b"*.aux\n");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+}
+
+#[test]
+fn what_others_put_into_a_store_survives_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("store");
+    let key = key("job");
+    Store::open(&root).unwrap().finish(&key, &"job", b"whole").unwrap();
+    let own: [(&str, &[u8]); 3] =
+        [("report.md", b"a report"), (".gitignore", b"mine\n"), ("ab", b"a file, no folder")];
+    for (name, bytes) in own {
+        fs::write(root.join(name), bytes).unwrap();
+    }
+    fs::create_dir_all(root.join("notes")).unwrap();
+    assert_eq!(Store::open(&root).unwrap().result(&key).unwrap(), b"whole");
+    Store::erase(&root).unwrap();
+    for (name, bytes) in own {
+        assert_eq!(fs::read(root.join(name)).unwrap(), bytes, "{name}");
+    }
+    assert!(root.join("notes").is_dir());
+    assert_eq!(fs::read_dir(&root).unwrap().count(), 4);
+}
+
+#[test]
+fn a_kill_while_the_store_is_made_is_no_obstacle_and_its_scraps_are_swept() {
+    let folder = tempfile::tempdir().unwrap();
+    let scrap = folder.path().join(".unfinished-abc");
+    fs::write(&scrap, b"Results and check").unwrap();
+    Store::open(folder.path()).unwrap();
+    assert!(!scrap.exists());
+    fs::write(&scrap, b"Results and check").unwrap();
+    Store::open(folder.path()).unwrap();
+    assert!(!scrap.exists());
+}
+
+#[test]
+fn two_runs_on_one_store_do_not_trip_over_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = key("job");
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let store = Store::open(folder.path()).unwrap();
+                for _ in 0..150 {
+                    store.put_part(&key, "chunk-00000", b"half").unwrap();
+                    store.finish(&key, &"job", b"whole").unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(Store::open(folder.path()).unwrap().result(&key).unwrap(), b"whole");
+}
+
+#[test]
+fn a_damaged_result_is_there_and_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let key = key("job");
+    assert!(!store.contains(&key));
+    store.finish(&key, &"job", b"whole").unwrap();
+    assert!(store.contains(&key));
+    fs::write(store.result_path(&key), b"who").unwrap();
+    assert!(store.contains(&key));
+    assert_eq!(store.result(&key), None);
+}
+
+#[test]
 fn a_writer_that_dies_leaves_the_old_file_and_a_scrap_that_is_swept_later() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();

@@ -133,6 +133,7 @@ fn attacks_with_settings_that_make_no_sense() {
     refused(&attack(&["--momentum", "2"]), &["momentum"]);
     refused(&attack(&["--samples", "0"]), &["samples"]);
     refused(&attack(&["--count", "0"]), &["count"]);
+    refused(&attack(&["--cap", "1"]), &["cap", "2"]);
     refused(&attack(&["--judge", "mine"]), &["final", "any"]);
 }
 

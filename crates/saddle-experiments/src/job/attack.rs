@@ -2,11 +2,10 @@
 //!
 //! Without an attack the job is natural accuracy: one forward pass per digit.
 
-use candle_core::D;
 use serde::{Deserialize, Serialize};
 
 use saddle_attacks::{Driver, Examples, Judge, Objective, ProjectedAscent, ThreatModel, Verdict};
-use saddle_model::{Classifier, Network};
+use saddle_model::{Classifier, Network, predictions};
 use saddle_ops::{Draws, GradientHealth};
 
 use super::{Bench, CHUNK, REVISIONS, RunObserver, Sample, Trained, in_chunks};
@@ -55,8 +54,9 @@ impl AttackJob {
         let Some(attempt) = &self.attempt else { return 1 };
         let points = attempt.ascent.direction.points_per_step();
         let judging = u64::from(attempt.judge == Judge::Any && points > 1);
-        let run = u64::from(attempt.ascent.steps) * (2 * points + judging) + 2;
-        let all = run * u64::from(attempt.restarts);
+        let step = points.saturating_mul(2).saturating_add(judging);
+        let run = u64::from(attempt.ascent.steps).saturating_mul(step).saturating_add(2);
+        let all = run.saturating_mul(u64::from(attempt.restarts));
         attempt.cap.map_or(all, |cap| all.min(cap))
     }
 
@@ -107,7 +107,7 @@ impl AttackJob {
         }
         let bytes =
             serde_json::to_vec(&survey).map_err(|e| Error::format("result of an attack", e))?;
-        bench.store.finish(&key, &self.description(bench, &trained.key, sample), &bytes)?;
+        bench.finish(&key, &self.description(bench, &trained.key, sample), &bytes)?;
         Ok(survey)
     }
 
@@ -133,7 +133,8 @@ impl AttackJob {
 /// Verdicts of nobody's attack: fooled means that the natural image is misclassified.
 fn natural(network: &Network, examples: &Examples) -> Result<Survey> {
     let logits = network.logits(examples.images())?;
-    let predictions = logits.argmax(D::Minus1)?.to_vec1::<u32>()?;
+    // Refuses NaN, which an argmax would take for some class.
+    let predictions = predictions(&logits)?;
     let rows = predictions.iter().zip(examples.labels()).zip(examples.ids());
     let verdicts = rows.map(|((&prediction, &label), &id)| Verdict {
         id,

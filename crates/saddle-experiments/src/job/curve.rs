@@ -42,7 +42,8 @@ struct Description<'a> {
 impl CurveJob {
     pub(crate) fn passes_per_example(&self) -> u64 {
         let points = self.ascent.direction.points_per_step();
-        u64::from(self.ascent.steps) * (2 * points + 2 * u64::from(points > 1)) + 2
+        let step = points.saturating_mul(2).saturating_add(2 * u64::from(points > 1));
+        u64::from(self.ascent.steps).saturating_mul(step).saturating_add(2)
     }
 
     pub(crate) fn key(&self, bench: &Bench<'_>, network: &Key, sample: &Sample<'_>) -> Result<Key> {
@@ -95,7 +96,7 @@ impl CurveJob {
         }
         let bytes =
             serde_json::to_vec(&curve).map_err(|e| Error::format("result of a curve", e))?;
-        bench.store.finish(&key, &self.description(bench, &trained.key, sample), &bytes)?;
+        bench.finish(&key, &self.description(bench, &trained.key, sample), &bytes)?;
         Ok(curve)
     }
 

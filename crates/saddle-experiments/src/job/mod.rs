@@ -9,6 +9,7 @@
 
 mod attack;
 mod curve;
+mod stopwatch;
 mod train;
 
 use candle_core::{Device, Tensor};
@@ -19,7 +20,9 @@ use saddle_data::Dataset;
 use saddle_model::{Executor, Network};
 
 use crate::plan::Plan;
-use crate::{Error, Key, Part, Result, Store};
+use crate::{Error, Key, Part, Program, Result, Store};
+
+use stopwatch::Stopwatch;
 
 pub(crate) use attack::{AttackJob, Attempt, Survey};
 pub(crate) use curve::CurveJob;
@@ -57,7 +60,11 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// What keys and the report call this machine: two machines of one name compute the same bits.
+    /// What keys and the report call this machine.
+    ///
+    /// Two machines of one name compute the same bits if they run our kernels on the CPU. Nothing of
+    /// the kind is promised for a GPU: the name says neither which one it is nor its libraries, and
+    /// those may add in another order.
     pub fn name(&self) -> String {
         match &self.device {
             Device::Cpu => self.executor.name(),
@@ -105,6 +112,8 @@ pub(crate) struct Bench<'a> {
     pub(crate) data: &'a Data,
     pub(crate) store: &'a Store,
     pub(crate) machine: &'a Machine,
+    /// Commit of the program; noted beside results and no part of any key.
+    commit: &'a str,
     train_hash: String,
     test_hash: String,
 }
@@ -115,6 +124,7 @@ impl<'a> Bench<'a> {
         data: &'a Data,
         store: &'a Store,
         machine: &'a Machine,
+        commit: &'a str,
     ) -> Result<Self> {
         if plan.held_out >= data.train.len() {
             return Err(Error::Plan(format!(
@@ -124,7 +134,19 @@ impl<'a> Bench<'a> {
             )));
         }
         let (train_hash, test_hash) = (data.train.sha256(), data.test.sha256());
-        Ok(Self { plan, data, store, machine, train_hash, test_hash })
+        Ok(Self { plan, data, store, machine, commit, train_hash, test_hash })
+    }
+
+    /// Puts a finished result into the store, with a note of what it is and who computed it.
+    fn finish(&self, key: &Key, job: &impl Serialize, result: &[u8]) -> Result<()> {
+        #[derive(Serialize)]
+        struct Note<'a, T> {
+            program: &'a Program,
+            commit: &'a str,
+            job: &'a T,
+        }
+        let note = Note { program: Program::this(), commit: self.commit, job };
+        self.store.finish(key, &note, result)
     }
 
     /// How many training digits networks may see.
@@ -218,6 +240,7 @@ fn in_chunks<T>(
     parse: impl Fn(&[u8], usize) -> Option<T>,
     mut compute: impl FnMut(usize) -> Result<Vec<u8>>,
 ) -> Result<Vec<T>> {
+    let stopwatch = Stopwatch::start(bench.store, key);
     let mut chunks = Vec::new();
     for chunk in 0..sample.chunks() {
         let name = format!("chunk-{chunk:05}");
@@ -231,6 +254,7 @@ fn in_chunks<T>(
                 }
                 let bytes = compute(chunk)?;
                 bench.store.put_part(key, &name, &bytes)?;
+                stopwatch.note()?;
                 // Read back what was written, so that resumed and straight runs see the same thing.
                 parse(&bytes, length)
                     .ok_or_else(|| Error::format("chunk of a job", "it does not read back"))?
@@ -238,7 +262,7 @@ fn in_chunks<T>(
         };
         let done = chunk * CHUNK + length;
         let detail = format!("{done} of {} digits", sample.indices.len());
-        observer.advance(passes_per_example * length as u64, &detail);
+        observer.advance(passes_per_example.saturating_mul(length as u64), &detail);
         chunks.push(parsed);
     }
     Ok(chunks)

@@ -1,5 +1,7 @@
 //! Training one network: from its last checkpoint if there is one, else from the start.
 
+use std::collections::BTreeMap;
+
 use candle_core::{Device, Tensor};
 use serde::Serialize;
 
@@ -7,8 +9,8 @@ use saddle_attacks::Examples;
 use saddle_defenses::{Ended, KeepError, Progress, TrainObserver, Trainer, TrainingPlan};
 use saddle_model::{Architecture, Executor, Metadata, Network, from_bytes, load_network, to_bytes};
 
-use super::{Bench, Machine, REVISIONS, RunObserver, Trained};
-use crate::{Error, Key, Result, Store, canonical_json};
+use super::{Bench, Machine, REVISIONS, RunObserver, Stopwatch, Trained};
+use crate::{Error, Key, Result, Store, canonical_json, sha256_hex};
 
 const CHECKPOINT: &str = "checkpoint.safetensors";
 
@@ -36,8 +38,9 @@ impl TrainJob {
     /// Forward and backward passes of the whole training, roughly, for the estimate of the time
     /// left: five inner steps are assumed for anything but natural training.
     pub(crate) fn passes(&self) -> u64 {
-        let examples = u64::from(self.training.iterations) * self.training.batch as u64;
-        examples * self.passes_per_example()
+        let examples =
+            u64::from(self.training.iterations).saturating_mul(self.training.batch as u64);
+        examples.saturating_mul(self.passes_per_example())
     }
 
     fn passes_per_example(&self) -> u64 {
@@ -85,16 +88,18 @@ impl TrainJob {
         let mut watcher = Watcher {
             store: bench.store,
             key: &trained.key,
+            stopwatch: Stopwatch::start(bench.store, &trained.key),
             passes_per_example: self.passes_per_example(),
             observer,
             failure: None,
         };
-        let done = u64::from(trainer.done()) * self.training.batch as u64;
-        watcher.observer.advance(done * watcher.passes_per_example, "resumed");
+        let done = u64::from(trainer.done()).saturating_mul(self.training.batch as u64);
+        watcher.observer.advance(done.saturating_mul(watcher.passes_per_example), "resumed");
         let ended = trainer.run(&mut watcher);
         if let Some(failure) = watcher.failure {
             return Err(failure);
         }
+        watcher.stopwatch.note()?;
         if ended? == Ended::Interrupted {
             return Err(Error::Interrupted);
         }
@@ -105,11 +110,28 @@ impl TrainJob {
             seed: Some(self.training.seed),
             data: Some(bench.train_hash.clone()),
             version: Some(env!("CARGO_PKG_VERSION").to_owned()),
-            ..Metadata::default()
+            notes: self.notes(bench, initial)?,
         };
         let weights = trainer.weights().to_device(&Device::Cpu)?;
-        bench.store.finish(&trained.key, &description, &to_bytes(&weights, &metadata)?)?;
+        bench.finish(&trained.key, &description, &to_bytes(&weights, &metadata)?)?;
         Ok(trained)
+    }
+
+    /// What the weight file says beyond its usual fields: which of the digits the network saw, since
+    /// `data` is the hash of them all, and which weights it started from.
+    fn notes(
+        &self,
+        bench: &Bench<'_>,
+        initial: Option<&Trained>,
+    ) -> Result<BTreeMap<String, String>> {
+        let (seen, all) = (bench.seen(), bench.data.train.len());
+        let mut notes = BTreeMap::new();
+        notes.insert("trained_on".to_owned(), format!("the first {seen} of {all} digits"));
+        if let Some(initial) = initial {
+            let hash = sha256_hex(&initial.bytes(bench)?);
+            notes.insert("starts_from".to_owned(), format!("weight file with SHA-256 {hash}"));
+        }
+        Ok(notes)
     }
 
     fn trainer(&self, bench: &Bench<'_>, key: &Key, initial: Option<&Trained>) -> Result<Trainer> {
@@ -167,6 +189,7 @@ pub(super) fn open_weights(bytes: &[u8], machine: &Machine) -> Result<Network> {
 struct Watcher<'a> {
     store: &'a Store,
     key: &'a Key,
+    stopwatch: Stopwatch<'a>,
     passes_per_example: u64,
     observer: &'a mut dyn RunObserver,
     /// Kept beside the trainer's own error, which would hide that it was the disk that failed.
@@ -182,7 +205,8 @@ impl TrainObserver for Watcher<'_> {
             progress.loss,
             100.0 * progress.correct as f64 / progress.rows.max(1) as f64
         );
-        self.observer.advance(progress.rows as u64 * self.passes_per_example, &detail);
+        let passes = (progress.rows as u64).saturating_mul(self.passes_per_example);
+        self.observer.advance(passes, &detail);
     }
 
     fn wants_checkpoint(&mut self) -> bool {
@@ -190,7 +214,8 @@ impl TrainObserver for Watcher<'_> {
     }
 
     fn checkpoint(&mut self, bytes: &[u8]) -> Result<(), KeepError> {
-        self.store.put_part(self.key, CHECKPOINT, bytes).map_err(|error| {
+        let kept = self.store.put_part(self.key, CHECKPOINT, bytes);
+        kept.and_then(|()| self.stopwatch.note()).map_err(|error| {
             let message = error.to_string();
             self.failure = Some(error);
             KeepError::from(message)

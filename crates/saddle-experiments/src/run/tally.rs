@@ -18,19 +18,21 @@ impl Run<'_> {
         rivals: Option<&Rivals>,
     ) -> Result<u64> {
         let mut seen = BTreeSet::new();
-        let mut passes = 0;
+        let mut passes: u64 = 0;
         for work in cells.iter().filter_map(|cell| cell.work.as_ref().ok()) {
             for job in &work.jobs {
-                passes += self.attack_passes(&work.network, &work.sample, job, &mut seen)?;
+                let more = self.attack_passes(&work.network, &work.sample, job, &mut seen)?;
+                passes = passes.saturating_add(more);
             }
         }
         if let Some(figure) = figure {
             for (_, network, job) in curves(self.bench.plan, figure) {
-                passes += self.training_passes(&network, &mut seen)?;
+                passes = passes.saturating_add(self.training_passes(&network, &mut seen)?);
                 let Some(key) = self.keys.get(&network) else { continue };
                 let sample = self.bench.sample(&figure.digits)?;
-                let cost = job.passes_per_example() * sample.indices.len() as u64;
-                passes += self.unless_known(job.key(self.bench, key, &sample)?, cost, &mut seen);
+                let cost = job.passes_per_example().saturating_mul(sample.indices.len() as u64);
+                let key = job.key(self.bench, key, &sample)?;
+                passes = passes.saturating_add(self.unless_known(key, cost, &mut seen));
             }
         }
         if let Some(rivals) = rivals {
@@ -39,7 +41,8 @@ impl Run<'_> {
                     for (name, _) in roles(rivals) {
                         let job = contender(self.bench.plan, rivals, name, threat.epsilon);
                         let Some(job) = job else { continue };
-                        passes += self.attack_passes(&network, &rivals.digits, &job, &mut seen)?;
+                        let more = self.attack_passes(&network, &rivals.digits, &job, &mut seen)?;
+                        passes = passes.saturating_add(more);
                     }
                 }
             }
@@ -72,8 +75,9 @@ impl Run<'_> {
         let training = self.training_passes(network, seen)?;
         let Some(key) = self.keys.get(network) else { return Ok(training) };
         let sample = self.bench.sample(sample)?;
-        let cost = job.passes_per_example() * sample.indices.len() as u64;
-        Ok(training + self.unless_known(job.key(self.bench, key, &sample)?, cost, seen))
+        let cost = job.passes_per_example().saturating_mul(sample.indices.len() as u64);
+        let own = self.unless_known(job.key(self.bench, key, &sample)?, cost, seen);
+        Ok(training.saturating_add(own))
     }
 
     /// Passes of a network's training and of the trainings that it starts from.
@@ -87,13 +91,19 @@ impl Run<'_> {
         };
         let own = self.unless_known(key.clone(), job.passes(), seen);
         match self.parent(network) {
-            Some(parent) if own > 0 => Ok(own + self.training_passes(&parent, seen)?),
+            Some(parent) if own > 0 => Ok(own.saturating_add(self.training_passes(&parent, seen)?)),
             _ => Ok(own),
         }
     }
 
     fn unless_known(&self, key: Key, passes: u64, seen: &mut BTreeSet<Key>) -> u64 {
-        let known = self.bench.store.result(&key).is_some();
-        if seen.insert(key) && !known { passes } else { 0 }
+        // Whether the entry is undamaged is looked into when it is read: an estimate must not hash
+        // every weight file once for each cell.
+        if seen.contains(&key) {
+            return 0;
+        }
+        let known = self.bench.store.contains(&key);
+        seen.insert(key);
+        if known { 0 } else { passes }
     }
 }
