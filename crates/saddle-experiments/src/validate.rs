@@ -4,6 +4,8 @@
 
 use std::collections::BTreeSet;
 
+use saddle_attacks::Attack as _;
+
 use crate::plan::{PROFILES, Plan, Row, Table};
 use crate::{Error, Result};
 
@@ -51,6 +53,12 @@ fn validate(plan: &Plan) -> Result<()> {
             })?;
         }
         attack.ascent.check().map_err(|error| Error::Plan(format!("{place}: {error}")))?;
+        ensure(attack.restarts == 1 || !attack.ascent.repeats_itself(), || {
+            format!(
+                "{place}: {} runs without noise are one run; give it a random start",
+                attack.restarts
+            )
+        })?;
     }
     let mut seen = BTreeSet::from(["figure1".to_owned(), "rivals".to_owned()]);
     for table in &plan.tables {

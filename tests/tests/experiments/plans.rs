@@ -34,6 +34,12 @@ fn a_plan_reads_back_from_its_own_toml() {
 }
 
 #[test]
+fn restarts_that_would_repeat_themselves_are_refused() {
+    let message = refusal(&changed("[attacks.pgd]\n", "[attacks.pgd]\nrestarts = 3\n"));
+    assert!(message.contains("attack `pgd`") && message.contains("random start"), "{message}");
+}
+
+#[test]
 fn unknown_fields_are_named_wherever_they_stand() {
     for place in [
         "held_out = 140",
