@@ -11,7 +11,6 @@ use std::rc::Rc;
 
 use serde::Serialize;
 
-use saddle_model::Architecture;
 use saddle_report::{Figure, Report, Series};
 
 use crate::agenda::{self, NetworkId};
@@ -21,6 +20,7 @@ use crate::plan::{Figure1, Plan, Rivals};
 use crate::{Error, Key, Result, Store};
 
 mod assemble;
+mod networks;
 mod rivals;
 mod tally;
 
@@ -148,101 +148,7 @@ struct Run<'a> {
     times: Vec<JobTime>,
 }
 
-impl<'a> Run<'a> {
-    /// Resolves every network of the plan to a training job and its key.
-    fn new(bench: &'a Bench<'a>) -> Result<Self> {
-        let mut run = Self {
-            bench,
-            trainings: BTreeMap::new(),
-            keys: BTreeMap::new(),
-            networks: BTreeMap::new(),
-            times: Vec::new(),
-        };
-        for (name, network) in &bench.plan.networks {
-            for number in 0..network.seeds {
-                run.resolve(&NetworkId { name: name.clone(), number })?;
-            }
-        }
-        Ok(run)
-    }
-
-    /// The key of a network; its ancestors are resolved first. None for a network without recipe.
-    fn resolve(&mut self, id: &NetworkId) -> Result<Option<Key>> {
-        if let Some(key) = self.keys.get(id) {
-            return Ok(Some(key.clone()));
-        }
-        let plan = self.bench.plan;
-        let Some(network) = plan.networks.get(&id.name) else {
-            return Err(Error::Plan(format!("no network is called `{}`", id.name)));
-        };
-        let Some(recipe) = &network.training else { return Ok(None) };
-        let starts_from = match self.parent(id) {
-            None => None,
-            Some(parent) => match self.resolve(&parent)? {
-                Some(key) => Some(key),
-                // An ancestor without a recipe: trained() will say so.
-                None => return Ok(None),
-            },
-        };
-        let mut training = recipe.clone();
-        training.seed = plan.training_seed(id.number);
-        let architecture = Architecture::by_name(&network.architecture)?;
-        let job = TrainJob { architecture, training, starts_from };
-        let key = job.key(self.bench)?;
-        self.trainings.insert(id.clone(), job);
-        self.keys.insert(id.clone(), key.clone());
-        Ok(Some(key))
-    }
-
-    /// The network that another one starts from: same number if there are as many, else the last.
-    fn parent(&self, id: &NetworkId) -> Option<NetworkId> {
-        let plan = self.bench.plan;
-        let name = plan.networks.get(&id.name)?.starts_from.clone()?;
-        let seeds = plan.networks.get(&name)?.seeds;
-        Some(NetworkId { number: id.number.min(seeds - 1), name })
-    }
-
-    /// A trained network: remembered, from the store, or by work.
-    fn trained(&mut self, id: &NetworkId, observer: &mut dyn RunObserver) -> Result<Rc<Trained>> {
-        match self.networks.get(id) {
-            Some(Ok(trained)) => return Ok(Rc::clone(trained)),
-            Some(Err(reason)) => return Err(Error::Plan(reason.clone())),
-            None => {}
-        }
-        let initial = match self.parent(id) {
-            Some(parent) => Some(self.trained(&parent, observer)?),
-            None => None,
-        };
-        let what = format!("train {} (seed {})", id.name, self.seed(id));
-        let Some(job) = self.trainings.get(id) else {
-            return Err(Error::Plan(format!("network `{}` has no recipe", id.name)));
-        };
-        let bench = self.bench;
-        let key = job.key(bench)?;
-        let known = bench.store.result(&key).is_some();
-        if !known {
-            observer.begin(&what);
-        }
-        let outcome = job.run(bench, initial.as_deref(), observer).map(Rc::new);
-        self.ended(&what, &key, known, &outcome, observer);
-        match outcome {
-            Err(error) if error.is_fatal() => Err(error),
-            Err(error) => {
-                let reason = format!("the training of `{}` failed: {error}", id.name);
-                self.networks.insert(id.clone(), Err(reason.clone()));
-                Err(Error::Plan(reason))
-            }
-            Ok(trained) => {
-                self.networks.insert(id.clone(), Ok(Rc::clone(&trained)));
-                Ok(trained)
-            }
-        }
-    }
-
-    fn seed(&self, id: &NetworkId) -> u64 {
-        self.bench.plan.training_seed(id.number)
-    }
-
+impl Run<'_> {
     /// Takes down the time of a job and, if it was worked on, tells the observer how it ended.
     fn ended<T>(
         &mut self,

@@ -199,6 +199,10 @@ pub(crate) struct Attack {
     /// natural image and wrong on the adversarial one).
     #[arg(long, value_name = "FILE.npz")]
     pub(crate) images: Option<PathBuf>,
+    /// Loss, gradient norm and distance at every step, as JSON: one entry per step and batch, its lists in
+    /// the order of its `ids`. Where the attack looks beside its iterate this costs two passes more a step.
+    #[arg(long, value_name = "FILE.json")]
+    pub(crate) trace: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) computing: Computing,
 }

@@ -50,7 +50,7 @@ pub(crate) fn run(arguments: &Attack) -> Result<Ended> {
     let ascent = settings(arguments);
     ascent.check()?;
     let machine = environment::machine(&arguments.computing)?;
-    for path in [&arguments.out, &arguments.images].into_iter().flatten() {
+    for path in [&arguments.out, &arguments.images, &arguments.trace].into_iter().flatten() {
         environment::check_file_writable(path)?;
     }
     let bytes = std::fs::read(&arguments.weights)
@@ -75,11 +75,11 @@ pub(crate) fn run(arguments: &Attack) -> Result<Ended> {
         judge: judge(arguments.judge),
         stop_fooled: arguments.judge == JudgeName::Any,
         restarts: arguments.restarts,
-        trace: false,
+        trace: arguments.trace.is_some(),
     };
     let threat = ThreatModel::new(arguments.norm, arguments.epsilon.get())?;
     let objective = Objective::untargeted(threat);
-    let mut verdicts = Vec::new();
+    let (mut verdicts, mut trace) = (Vec::new(), Vec::new());
     let mut images =
         Images { shape: [1, digits.rows as u64, digits.cols as u64], ..Images::default() };
     let bar = bar(arguments);
@@ -95,6 +95,7 @@ pub(crate) fn run(arguments: &Attack) -> Result<Ended> {
             collect(&mut images, &examples, &outcome, driver.judge)?;
         }
         verdicts.extend(outcome.verdicts);
+        trace.extend(outcome.trace);
         bar.inc(range.len() as u64);
     }
     bar.finish_and_clear();
@@ -109,6 +110,9 @@ pub(crate) fn run(arguments: &Attack) -> Result<Ended> {
     }
     if let Some(path) = &arguments.images {
         write_file(path, &images.to_npz()?)?;
+    }
+    if let Some(path) = &arguments.trace {
+        write_file(path, &serde_json::to_vec(&trace)?)?;
     }
     Ok(if interrupted { Ended::Interrupted } else { Ended::Done })
 }
