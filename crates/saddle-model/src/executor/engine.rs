@@ -21,6 +21,7 @@ mod store;
 use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
 use saddle_ops::{Kernels, Real};
 
+use super::dropout::Dropout;
 use crate::{Architecture, Error, Gradients, Layer, Mode, Parameter, Result, Wanted, Weights};
 use images::ImagePart;
 use rows::RowPart;
@@ -59,15 +60,15 @@ impl Engine {
         }
     }
 
-    /// Logits `(n, classes)` of images `(n, c, h, w)`. No layer of today draws, so `mode` changes nothing.
-    pub(crate) fn forward(&self, images: &Tensor, _mode: Mode) -> Result<(Tensor, EngineTape)> {
+    /// Logits `(n, classes)` of images `(n, c, h, w)`.
+    pub(crate) fn forward(&self, images: &Tensor, mode: Mode<'_>) -> Result<(Tensor, EngineTape)> {
         Ok(match self {
             Self::F32(runner) => {
-                let (logits, tape) = runner.forward(images)?;
+                let (logits, tape) = runner.forward(images, mode)?;
                 (logits, EngineTape::F32(tape))
             }
             Self::F64(runner) => {
-                let (logits, tape) = runner.forward(images)?;
+                let (logits, tape) = runner.forward(images, mode)?;
                 (logits, EngineTape::F64(tape))
             }
         })
@@ -101,6 +102,7 @@ pub(crate) struct Runner<T: Real> {
 #[derive(Default)]
 pub(crate) struct Tape<T> {
     count: usize,
+    dropout: Option<Dropout>,
     images: images::Tape<T>,
     rows: rows::Tape<T>,
 }
@@ -117,7 +119,7 @@ impl<T: Real> Runner<T> {
         Ok(Self {
             input: architecture.input,
             images: ImagePart::new(architecture.input, before, before_slices, kernels)?,
-            rows: RowPart::new(behind, behind_slices, kernels)?,
+            rows: RowPart::new(before.len(), behind, behind_slices, kernels)?,
             parameters: architecture.parameters(),
             tapes: Store::default(),
         })
@@ -130,19 +132,21 @@ impl<T: Real> Runner<T> {
         self.rows.repack(behind)
     }
 
-    fn forward(&self, images: &Tensor) -> Result<(Tensor, store::Lent<Tape<T>>)> {
+    fn forward(&self, images: &Tensor, mode: Mode<'_>) -> Result<(Tensor, store::Lent<Tape<T>>)> {
         let pixels = with_slice::<T, _>(images, |pixels| Ok(pixels.to_vec()))?;
         let count = images.dims()[0];
         let mut tape = self.tapes.take(|tape| tape.count == count);
         tape.count = count;
-        let Tape { images, rows, .. } = &mut *tape;
+        tape.dropout = Dropout::of(mode);
+        let Tape { dropout, images, rows, .. } = &mut *tape;
         self.images.forward(
             &pixels,
             count,
+            dropout.as_ref(),
             images,
             rows.features(count * self.images.features()),
         )?;
-        let logits = self.rows.forward(rows)?;
+        let logits = self.rows.forward(rows, count, dropout.as_ref())?;
         let classes = logits.len() / count.max(1);
         Ok((Tensor::from_slice(logits, (count, classes), &Device::Cpu)?, tape))
     }
@@ -154,12 +158,14 @@ impl<T: Real> Runner<T> {
         wanted: Wanted,
     ) -> Result<Gradients> {
         let cotangent = with_slice::<T, _>(cotangent, |cotangent| Ok(cotangent.to_vec()))?;
-        let (cotangent, behind) = self.rows.pullback(&tape.rows, cotangent, wanted.weights)?;
-        let (input, before) = self.images.pullback(&tape.images, &cotangent, tape.count, wanted)?;
+        let Tape { count, dropout, images, rows } = &*tape;
+        let dropout = dropout.as_ref();
+        let (cotangent, behind) =
+            self.rows.pullback(rows, cotangent, *count, dropout, wanted.weights)?;
+        let (input, before) = self.images.pullback(images, &cotangent, *count, dropout, wanted)?;
         let [channels, height, width] = self.input;
-        let input = input.map(|input| {
-            Tensor::from_vec(input, (tape.count, channels, height, width), &Device::Cpu)
-        });
+        let input = input
+            .map(|input| Tensor::from_vec(input, (*count, channels, height, width), &Device::Cpu));
         let weights = wanted.weights.then(|| {
             let values = before.into_iter().chain(behind).zip(&self.parameters);
             let entries = values.map(|(values, Parameter { name, shape })| {

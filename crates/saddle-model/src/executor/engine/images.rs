@@ -1,4 +1,4 @@
-//! The part of a network before its `Flatten`: convolutions, ReLUs and pools, one image at a time.
+//! The part of a network before its `Flatten`: convolutions, ReLUs, pools and dropout, one image at a time.
 //!
 //! An image's *record* holds the padded input of each convolution, and its *marks* the winner of each pool's window: all
 //! that the way back needs. Their borders are zeroed once; passes write the inside only.
@@ -11,6 +11,7 @@ use saddle_ops::{
     SparseCotangent,
 };
 
+use super::Dropout;
 use super::layout::{crop, to_places, to_planes};
 use super::store::Store;
 use crate::{Error, Layer, Result, Wanted};
@@ -39,6 +40,8 @@ enum Step<T> {
     Convolve { conv: Conv2d<T>, input: Range<usize> },
     /// From scratch into the record of the convolution that follows, else into scratch.
     Pool { pool: Pool, marks: Range<usize>, next: Option<(Range<usize>, usize)> },
+    /// Drops units of scratch in training.
+    Dropout { layer: usize, rate: f64, channels: usize },
 }
 
 /// Records and marks of a batch.
@@ -56,6 +59,15 @@ struct Scratch<T: Real> {
     padded: Vec<T>,
     sparse: SparseCotangent<T>,
     dense: InputGradientScratch<T>,
+}
+
+impl<T: Real> Step<T> {
+    /// Multiplies units or cotangents of the image in a row by the factors of this dropout, if there are any.
+    fn drop_units(&self, dropout: Option<(&Dropout, usize)>, units: &mut [T]) {
+        if let (Self::Dropout { layer, rate, channels }, Some((dropout, row))) = (self, dropout) {
+            dropout.scale_places(row, *layer, *rate, units, *channels);
+        }
+    }
 }
 
 impl<T: Real> ImagePart<T> {
@@ -76,8 +88,8 @@ impl<T: Real> ImagePart<T> {
             scratch: Store::default(),
         };
         let mut parameters = parameters.chunks_exact(2);
-        let mut layers = layers.iter().peekable();
-        while let Some(layer) = layers.next() {
+        let mut layers = layers.iter().enumerate().peekable();
+        while let Some((index, layer)) = layers.next() {
             match layer {
                 Layer::Conv2d { out_channels, kernel, stride, padding, .. } => {
                     let [weight, bias] = parameters.next().unwrap_or_default() else {
@@ -96,7 +108,7 @@ impl<T: Real> ImagePart<T> {
                 // Maximum and ReLU may change places, so a pool takes the ReLU before it or behind it along.
                 Layer::Relu => {
                     let window = match layers.peek() {
-                        Some(Layer::MaxPool2d { window }) => *window,
+                        Some((_, Layer::MaxPool2d { window })) => *window,
                         _ => 1,
                     };
                     if window > 1 {
@@ -105,8 +117,12 @@ impl<T: Real> ImagePart<T> {
                     part.push_pool(window, true)?;
                 }
                 Layer::MaxPool2d { window } => {
-                    let relu = layers.next_if(|next| matches!(next, Layer::Relu)).is_some();
+                    let relu = layers.next_if(|(_, next)| matches!(next, Layer::Relu)).is_some();
                     part.push_pool(*window, relu)?;
+                }
+                Layer::Dropout { rate } => {
+                    let channels = part.output[2];
+                    part.steps.push(Step::Dropout { layer: index, rate: *rate, channels });
                 }
                 Layer::Flatten | Layer::Linear { .. } => return Err(unexpected(layer)),
             }
@@ -115,7 +131,7 @@ impl<T: Real> ImagePart<T> {
     }
 
     fn push_convolution(&mut self, conv: Conv2d<T>) -> Result<()> {
-        if matches!(self.steps.last(), Some(Step::Convolve { .. })) {
+        if matches!(self.steps.last(), Some(Step::Convolve { .. } | Step::Dropout { .. })) {
             // A pool of window 1 only moves its input into the next record.
             self.push_pool(1, false)?;
         }
@@ -142,7 +158,7 @@ impl<T: Real> ImagePart<T> {
     pub(super) fn repack(&mut self, parameters: &[Vec<T>]) -> Result<()> {
         let convolutions = self.steps.iter_mut().filter_map(|step| match step {
             Step::Convolve { conv, .. } => Some(conv),
-            Step::Pool { .. } => None,
+            Step::Pool { .. } | Step::Dropout { .. } => None,
         });
         for (conv, parameters) in convolutions.zip(parameters.chunks_exact(2)) {
             conv.pack(&parameters[0], &parameters[1])?;
@@ -163,7 +179,7 @@ impl<T: Real> ImagePart<T> {
     fn convolutions(&self) -> impl Iterator<Item = &Conv2d<T>> {
         self.steps.iter().filter_map(|step| match step {
             Step::Convolve { conv, .. } => Some(conv),
-            Step::Pool { .. } => None,
+            Step::Pool { .. } | Step::Dropout { .. } => None,
         })
     }
 
@@ -176,6 +192,7 @@ impl<T: Real> ImagePart<T> {
         &self,
         images: &[T],
         count: usize,
+        dropout: Option<&Dropout>,
         tape: &mut Tape<T>,
         features: &mut [T],
     ) -> Result<()> {
@@ -189,11 +206,13 @@ impl<T: Real> ImagePart<T> {
             .par_chunks_mut(self.features())
             .zip(parts(&mut tape.record, self.record, count))
             .zip(parts(&mut tape.marks, self.marks, count))
-            .zip(images.par_chunks(self.pixels()));
+            .zip(images.par_chunks(self.pixels()))
+            .enumerate();
         jobs.try_for_each_init(
             || self.scratch.take(|_| true),
-            |scratch, (((features, record), marks), image)| {
-                self.forward_image(image, record, marks, scratch, features)
+            |scratch, (row, (((features, record), marks), image))| {
+                let dropout = dropout.map(|dropout| (dropout, row));
+                self.forward_image(image, dropout, record, marks, scratch, features)
             },
         )
     }
@@ -201,6 +220,7 @@ impl<T: Real> ImagePart<T> {
     fn forward_image(
         &self,
         image: &[T],
+        dropout: Option<(&Dropout, usize)>,
         record: &mut [T],
         marks: &mut [u8],
         scratch: &mut Scratch<T>,
@@ -231,6 +251,7 @@ impl<T: Real> ImagePart<T> {
                         std::mem::swap(&mut scratch.plain, &mut scratch.other);
                     }
                 }
+                step @ Step::Dropout { .. } => step.drop_units(dropout, &mut scratch.plain),
             }
         }
         to_planes(&scratch.plain, self.output[2], features);
@@ -243,6 +264,7 @@ impl<T: Real> ImagePart<T> {
         tape: &Tape<T>,
         cotangent: &[T],
         count: usize,
+        dropout: Option<&Dropout>,
         wanted: Wanted,
     ) -> Result<(Option<Vec<T>>, Vec<Vec<T>>)> {
         let mut input = vec![T::ZERO; count * self.pixels()];
@@ -261,7 +283,8 @@ impl<T: Real> ImagePart<T> {
                     to_dense_places(cotangent, self.output, &mut scratch.plain);
                     let record = &tape.record[image * self.record..][..self.record];
                     let marks = &tape.marks[image * self.marks..][..self.marks];
-                    self.pullback_image(record, marks, scratch, &mut sums, wanted.input)?;
+                    let dropout = dropout.map(|dropout| (dropout, image));
+                    self.pullback_image(record, marks, dropout, scratch, &mut sums, wanted.input)?;
                     if wanted.input {
                         to_planes(&scratch.plain, self.input[2], input);
                     }
@@ -290,13 +313,14 @@ impl<T: Real> ImagePart<T> {
         &self,
         record: &[T],
         marks: &[u8],
+        dropout: Option<(&Dropout, usize)>,
         scratch: &mut Scratch<T>,
         sums: &mut [ConvGradient<T>],
         wants_input: bool,
     ) -> Result<()> {
         let mut convolution = self.convolutions().count();
         let mut is_sparse = false;
-        for (index, step) in self.steps.iter().enumerate().rev() {
+        for step in self.steps.iter().rev() {
             let Scratch { plain, padded, sparse, dense, .. } = scratch;
             match step {
                 Step::Pool { pool, marks: range, .. } => {
@@ -315,11 +339,19 @@ impl<T: Real> ImagePart<T> {
                     if let Some(sum) = sums.get_mut(convolution) {
                         sum.add_image(conv, &record[input.clone()], sparse)?;
                     }
-                    if index > 0 || wants_input {
-                        padded.resize(shape.padded_length(), T::ZERO);
-                        conv.input_gradient(sparse, padded, dense)?;
-                        crop(padded, shape.input(), shape.padding, plain);
+                    if convolution == 0 && !wants_input {
+                        return Ok(());
                     }
+                    padded.resize(shape.padded_length(), T::ZERO);
+                    conv.input_gradient(sparse, padded, dense)?;
+                    crop(padded, shape.input(), shape.padding, plain);
+                    is_sparse = false;
+                }
+                Step::Dropout { .. } => {
+                    if is_sparse {
+                        sparse.to_dense(plain);
+                    }
+                    step.drop_units(dropout, plain);
                     is_sparse = false;
                 }
             }

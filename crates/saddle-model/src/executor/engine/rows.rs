@@ -1,7 +1,8 @@
-//! The part of a network from its `Flatten` on: linear layers and ReLUs, all rows of a batch together.
+//! The part of a network from its `Flatten` on: linear layers, ReLUs and dropout, all rows of a batch together.
 
 use saddle_ops::{Kernels, Linear, Real};
 
+use super::Dropout;
 use crate::{Error, Layer, Result};
 
 /// The layers, packed.
@@ -12,6 +13,11 @@ pub(super) struct RowPart<T> {
 enum Step<T> {
     Linear(Linear<T>),
     Relu,
+    /// Drops units in training.
+    Dropout {
+        layer: usize,
+        rate: f64,
+    },
 }
 
 /// The features and the result of each step, row after row.
@@ -32,10 +38,16 @@ impl<T: Real> Tape<T> {
 }
 
 impl<T: Real> RowPart<T> {
-    pub(super) fn new(layers: &[Layer], parameters: &[Vec<T>], kernels: Kernels) -> Result<Self> {
+    /// The layers from the one at place `first` of the network on.
+    pub(super) fn new(
+        first: usize,
+        layers: &[Layer],
+        parameters: &[Vec<T>],
+        kernels: Kernels,
+    ) -> Result<Self> {
         let mut parameters = parameters.chunks_exact(2);
         let mut steps = Vec::new();
-        for layer in layers {
+        for (index, layer) in layers.iter().enumerate() {
             match layer {
                 Layer::Linear { inputs, .. } => {
                     let [weight, bias] = parameters.next().unwrap_or_default() else {
@@ -44,6 +56,9 @@ impl<T: Real> RowPart<T> {
                     steps.push(Step::Linear(Linear::new(kernels, *inputs, weight, bias)?));
                 }
                 Layer::Relu => steps.push(Step::Relu),
+                Layer::Dropout { rate } => {
+                    steps.push(Step::Dropout { layer: first + index, rate: *rate });
+                }
                 // What is flat already stays as it is.
                 Layer::Flatten => {}
                 Layer::Conv2d { .. } | Layer::MaxPool2d { .. } => return Err(unexpected(layer)),
@@ -56,7 +71,7 @@ impl<T: Real> RowPart<T> {
     pub(super) fn repack(&mut self, parameters: &[Vec<T>]) -> Result<()> {
         let layers = self.steps.iter_mut().filter_map(|step| match step {
             Step::Linear(linear) => Some(linear),
-            Step::Relu => None,
+            Step::Relu | Step::Dropout { .. } => None,
         });
         for (linear, parameters) in layers.zip(parameters.chunks_exact(2)) {
             linear.pack(&parameters[0], &parameters[1])?;
@@ -65,7 +80,12 @@ impl<T: Real> RowPart<T> {
     }
 
     /// From the features to the logits.
-    pub(super) fn forward<'a>(&self, tape: &'a mut Tape<T>) -> Result<&'a [T]> {
+    pub(super) fn forward<'a>(
+        &self,
+        tape: &'a mut Tape<T>,
+        count: usize,
+        dropout: Option<&Dropout>,
+    ) -> Result<&'a [T]> {
         let activations = &mut tape.activations;
         activations.resize_with(self.steps.len() + 1, Vec::new);
         for (index, step) in self.steps.iter().enumerate() {
@@ -80,6 +100,11 @@ impl<T: Real> RowPart<T> {
                     to.clear();
                     to.extend(from.iter().map(|&x| if x <= T::ZERO { T::ZERO } else { x }));
                 }
+                Step::Dropout { layer, rate } => {
+                    to.clear();
+                    to.extend_from_slice(from);
+                    drop_units(dropout, count, *layer, *rate, to);
+                }
             }
         }
         Ok(&activations[self.steps.len()])
@@ -90,6 +115,8 @@ impl<T: Real> RowPart<T> {
         &self,
         tape: &Tape<T>,
         mut cotangent: Vec<T>,
+        count: usize,
+        dropout: Option<&Dropout>,
         wants_weights: bool,
     ) -> Result<(Vec<T>, Vec<Vec<T>>)> {
         let mut parameters = Vec::new();
@@ -112,10 +139,28 @@ impl<T: Real> RowPart<T> {
                         }
                     }
                 }
+                Step::Dropout { layer, rate } => {
+                    drop_units(dropout, count, *layer, *rate, &mut cotangent);
+                }
             }
         }
         parameters.reverse();
         Ok((cotangent, parameters))
+    }
+}
+
+/// Multiplies `count` rows of units or cotangents by a layer's factors, if there are any.
+fn drop_units<T: Real>(
+    dropout: Option<&Dropout>,
+    count: usize,
+    layer: usize,
+    rate: f64,
+    rows: &mut [T],
+) {
+    if let Some(dropout) = dropout {
+        for (row, units) in rows.chunks_exact_mut(rows.len() / count).enumerate() {
+            dropout.scale(row, layer, rate, units);
+        }
     }
 }
 
