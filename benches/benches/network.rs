@@ -1,7 +1,7 @@
 //! What an attack and a training repeat, on the Madry network: `cargo bench -p saddle-benches --bench network`.
 
 use divan::{Bencher, counter::ItemsCount};
-use saddle_benches::{digits, madry};
+use saddle_benches::{noise, robust};
 use saddle_model::{Aim, Classifier as _, Loss, LossKind, Mode, Network, Wanted};
 use saddle_ops::Kernels;
 
