@@ -1,6 +1,6 @@
 //! The networks that benches run: trained, and the same for both sides.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use saddle_data::Split;
@@ -35,12 +35,13 @@ pub enum Built {
     Unknown(String),
 }
 
-/// The network of that name: [`robust`], or one that is trained against l-infinity 0.3 for a minute and kept in `cache`.
+/// The network of that name: [`robust`], or one that is trained against l-infinity 0.3 for a minute, on digits from `data` (as
+/// [`Digits::load`] takes it), and kept in `cache`.
 ///
 /// # Errors
 ///
 /// What reading, training and writing run into.
-pub fn built(name: &str, executor: Executor, cache: &Path) -> Result<Built> {
+pub fn built(name: &str, executor: Executor, data: Option<PathBuf>, cache: &Path) -> Result<Built> {
     if name == "madry" {
         return Ok(Built::Network(Box::new(robust(executor)?)));
     }
@@ -50,7 +51,7 @@ pub fn built(name: &str, executor: Executor, cache: &Path) -> Result<Built> {
     };
     let path = cache.join(format!("{name}.safetensors"));
     if !path.exists() {
-        train(architecture, executor, &path)?;
+        train(architecture, executor, data, &path)?;
     }
     Ok(Built::Network(Box::new(read(&path, executor)?)))
 }
@@ -61,7 +62,12 @@ fn read(path: &Path, executor: Executor) -> Result<Network> {
     Ok(loaded.with_context(|| format!("{}", path.display()))?.0)
 }
 
-fn train(architecture: Architecture, executor: Executor, path: &Path) -> Result<()> {
+fn train(
+    architecture: Architecture,
+    executor: Executor,
+    data: Option<PathBuf>,
+    path: &Path,
+) -> Result<()> {
     let inner = InnerAttack {
         steps: INNER_STEPS,
         step_size: StepSize::Relative(0.5),
@@ -69,7 +75,7 @@ fn train(architecture: Architecture, executor: Executor, path: &Path) -> Result<
     };
     let defense = DefensePlan::Madry(Madry { linf: Some(inner), ..Madry::linf()? });
     let plan = TrainingPlan { batch: BATCH, ..TrainingPlan::new(defense, STEPS, SEED) };
-    let digits = Digits::load(None, Split::Train, STEPS as usize * BATCH)?;
+    let digits = Digits::load(data, Split::Train, STEPS as usize * BATCH)?;
     let mut trainer = Trainer::new(plan, architecture.clone(), executor, digits.examples()?, None)?;
     trainer.run(&mut Unobserved)?;
     ensure!(trainer.is_done(), "the training of {} stopped early", architecture.name);

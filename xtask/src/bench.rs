@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::ensure;
 use clap::{Args, Subcommand};
 
-use crate::peers::{Peers, append, build, print_table};
+use crate::peers::{Peers, Records, append, build};
 use crate::workspace::Workspace;
 
 /// Flags of `cargo xtask bench`.
@@ -36,11 +36,14 @@ enum What {
         #[command(flatten)]
         check: Check,
     },
-    /// The newest record of each row beside its bar, as a Markdown table.
+    /// The newest record of each row beside its bar, as a Markdown table and as a picture.
     Table {
         /// Folder of the records.
         #[arg(long, default_value = "benches/records")]
         records: PathBuf,
+        /// File that gets the picture.
+        #[arg(long, value_name = "FILE")]
+        svg: Option<PathBuf>,
     },
 }
 
@@ -61,7 +64,7 @@ impl Bench {
             Some(What::Peers(peers)) => peers.run(workspace),
             Some(What::Gradients { python, check }) => gradients(workspace, &python, &check),
             Some(What::Verdicts { samples, check }) => verdicts(workspace, samples, &check),
-            Some(What::Table { records }) => print_table(&workspace.root().join(records)),
+            Some(What::Table { records, svg }) => show(workspace, &records, svg.as_deref()),
             None => {
                 let command = workspace.cargo(&["bench", "--package", "saddle-benches", "--"]);
                 command.args(self.filter).run()?;
@@ -88,6 +91,18 @@ fn verdicts(workspace: &Workspace, samples: u32, check: &Check) -> anyhow::Resul
     let ours = workspace.shell.cmd(&ours).args(["verdicts", "--digits", &digits]);
     let lines = ours.args(["--samples", &samples]).read()?;
     keep(workspace, check, "verdicts.jsonl", &lines)
+}
+
+fn show(workspace: &Workspace, records: &Path, svg: Option<&Path>) -> anyhow::Result<()> {
+    let records = Records::read(&workspace.root().join(records))?;
+    println!("{}", records.to_markdown());
+    if let Some(svg) = svg {
+        let ours = build(workspace)?;
+        let chart = records.to_chart().to_string();
+        let picture = workspace.shell.cmd(&ours).arg("plot").stdin(chart).read()?;
+        std::fs::write(workspace.root().join(svg), picture + "\n")?;
+    }
+    Ok(())
 }
 
 /// Prints the lines of a check and appends them to a file.

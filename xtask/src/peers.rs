@@ -20,7 +20,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::workspace::Workspace;
-pub(crate) use record::{append, print_table};
+pub(crate) use record::{Records, append};
 use rows::{Row, table};
 use server::{Cost, Server};
 

@@ -6,6 +6,7 @@
 
 mod gradients;
 mod peak;
+mod plot;
 mod serve;
 mod share;
 mod verdicts;
@@ -22,6 +23,8 @@ enum Task {
     Gradients(gradients::Gradients),
     /// Run whole attacks on every kernel path and say for how many digits the verdicts differ.
     Verdicts(verdicts::Verdicts),
+    /// Draw a chart of ratios: JSON on standard input, SVG on standard output.
+    Plot,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -29,5 +32,6 @@ fn main() -> anyhow::Result<()> {
         Task::Serve(task) => task.run(),
         Task::Gradients(task) => task.run(),
         Task::Verdicts(task) => task.run(),
+        Task::Plot => plot::run(),
     }
 }

@@ -87,7 +87,12 @@ impl Serve {
             Ok(kernels) => kernels,
             Err(lacking) => return Ok(Prepared::Absent(format!("not measured: {lacking}"))),
         };
-        let network = match built(&self.network, Executor::Engine(kernels), &self.cache)? {
+        let network = match built(
+            &self.network,
+            Executor::Engine(kernels),
+            self.data.clone(),
+            &self.cache,
+        )? {
             Built::Network(network) => *network,
             Built::Unknown(why) => return Ok(Prepared::Absent(format!("not built yet: {why}"))),
         };

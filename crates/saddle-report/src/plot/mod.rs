@@ -10,6 +10,7 @@
 mod bars;
 mod canvas;
 mod curves;
+mod ratios;
 
 pub(crate) use bars::accuracies;
 pub(crate) use canvas::{Theme, color, css};
