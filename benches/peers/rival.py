@@ -1,4 +1,4 @@
-"""PyTorch's side of `cargo xtask bench peers`, and that of the attack libraries on it: one unit of work, asked call by call.
+"""PyTorch's side of `cargo xtask bench peers`, and that of the attack libraries on it: one unit of work, call by call.
 
 Reads the file that our side wrote (network, images, labels, our gradients). Says first, in one line of JSON, what it is
 and how far its gradients are from ours; then answers each line with `CPU_MS WALL_MS` of one call. Processor time counts
@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import network as networks
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 EPSILON, STEP_SIZE, STEPS = 0.3, 0.01, 40
@@ -54,7 +54,7 @@ class Side:
         return images
 
     def difference(self) -> float:
-        """Largest relative l2 distance between our gradients and these, over images and each weight that ours exported."""
+        """Largest relative l2 distance between our gradients and these, over the images and each exported weight."""
         images = self.perturbed[: self.batch].detach().requires_grad_(True)
         by_name = {"gradient/images": images}
         by_name |= {f"gradient/{name}": weight for name, weight in self.network.named_parameters()}

@@ -105,7 +105,10 @@ impl Serve {
             json!({ "kernels": kernels.name(), "threads": rayon::current_num_threads() });
         if self.peak {
             let flop = self.work.flop(network.architecture())? * count as u64;
-            let unit = Box::new(move || Ok(peak::spend(kernels, flop)));
+            let unit = Box::new(move || {
+                peak::spend(kernels, flop);
+                Ok(())
+            });
             return Ok(Prepared::Ready(hello, unit));
         }
         let digits = Digits::load(self.data.clone(), split, count)?;
