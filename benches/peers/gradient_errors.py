@@ -27,7 +27,7 @@ def main() -> None:
     flags = flags.parse_args()
     torch.set_num_threads(1)
 
-    single, tensors = networks.load(flags.shared)
+    single, _, tensors = networks.load(flags.shared)
     single = single.to(memory_format=torch.channels_last).requires_grad_(False)
     double = networks.load(flags.shared)[0].double().requires_grad_(False)
     for kind in ("natural", "perturbed"):

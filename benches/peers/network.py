@@ -2,7 +2,6 @@
 
 import json
 
-import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
@@ -26,13 +25,17 @@ def module(layer: dict) -> nn.Module:
             raise ValueError(f"PyTorch's side does not know layers of the kind {kind!r} yet")
 
 
-def load(path: str) -> tuple[nn.Sequential, dict[str, Tensor]]:
-    """The network, in evaluation mode, and the tensors of the file that are not its weights."""
+def load(path: str) -> tuple[nn.Sequential, dict[str, nn.Parameter], dict[str, Tensor]]:
+    """The network in evaluation mode, its parameters by the file's names, and the file's other tensors."""
     with safe_open(path, "pt") as file:
         layers = json.loads(file.metadata()["architecture"])["layers"]
         tensors = {name: file.get_tensor(name) for name in file.keys()}
-    network = nn.Sequential()
-    for place, layer in enumerate(layers):
-        network.add_module(layer.get("name", f"{layer['kind']}{place}"), module(layer))
-    network.load_state_dict({name: tensors.pop(name).float() for name in network.state_dict()})
-    return network.eval(), tensors
+    modules = [module(layer) for layer in layers]
+    parameters = {
+        f"{layer['name']}.{name}": parameter
+        for layer, own in zip(layers, modules)
+        for name, parameter in own.named_parameters()
+    }
+    for name, parameter in parameters.items():
+        parameter.data.copy_(tensors.pop(name))
+    return nn.Sequential(*modules).eval(), parameters, tensors

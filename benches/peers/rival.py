@@ -24,7 +24,7 @@ class Side:
     """The network and its images, laid out as one rival wants them."""
 
     def __init__(self, shared: str, rival: str, batch: int):
-        self.network, tensors = networks.load(shared)
+        self.network, self.parameters, tensors = networks.load(shared)
         self.labels = tensors["labels"].long()
         self.natural, self.perturbed = tensors["natural"], tensors["perturbed"]
         self.ours = {name: value for name, value in tensors.items() if name.startswith("gradient/")}
@@ -57,7 +57,7 @@ class Side:
         """Largest relative l2 distance between our gradients and these, over the images and each exported weight."""
         images = self.perturbed[: self.batch].detach().requires_grad_(True)
         by_name = {"gradient/images": images}
-        by_name |= {f"gradient/{name}": weight for name, weight in self.network.named_parameters()}
+        by_name |= {f"gradient/{name}": weight for name, weight in self.parameters.items()}
         named = [by_name[name] for name in self.ours]
         theirs = torch.autograd.grad(self.loss(images, self.labels[: self.batch]), named)
         pairs = zip(self.ours.values(), theirs)
