@@ -1,4 +1,5 @@
-//! The four MNIST networks of Tramèr et al., "Ensemble Adversarial Training: Attacks and Defenses" (ICLR 2018), appendix A.
+//! The four MNIST networks of Tramèr et al., "Ensemble Adversarial Training: Attacks and Defenses" (ICLR
+//! 2018).
 //!
 //! | A                        | B                                    | C                         | D                   |
 //! |--------------------------|--------------------------------------|---------------------------|---------------------|
