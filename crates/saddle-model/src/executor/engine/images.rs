@@ -215,20 +215,37 @@ impl<T: Real> ImagePart<T> {
                 to_places(image, self.input, 0, &mut scratch.plain);
             }
         }
-        for step in &self.steps {
+        let mut steps = self.steps.iter().peekable();
+        while let Some(step) = steps.next() {
+            let Scratch { plain, other, .. } = &mut *scratch;
             match step {
                 Step::Convolve { conv, input } => {
-                    scratch.plain.resize(conv.shape().output_length(), T::ZERO);
-                    conv.forward(&record[input.clone()], &mut scratch.plain)?;
+                    let (before, behind) = record.split_at_mut(input.end);
+                    let padded = &before[input.clone()];
+                    let Some(Step::Pool { pool, marks: range, next }) = steps.peek() else {
+                        plain.resize(conv.shape().output_length(), T::ZERO);
+                        conv.forward(padded, plain)?;
+                        continue;
+                    };
+                    let marks = &mut marks[range.clone()];
+                    if let Some((next, border)) = next {
+                        let out = &mut behind[next.start - input.end..next.end - input.end];
+                        conv.forward_pooled(padded, pool, out, *border, marks, plain)?;
+                    } else {
+                        other.resize(marks.len(), T::ZERO);
+                        conv.forward_pooled(padded, pool, other, 0, marks, plain)?;
+                        std::mem::swap(plain, other);
+                    }
+                    steps.next();
                 }
                 Step::Pool { pool, marks: range, next } => {
                     let marks = &mut marks[range.clone()];
                     if let Some((input, border)) = next {
-                        pool.forward(&scratch.plain, &mut record[input.clone()], *border, marks)?;
+                        pool.forward(plain, &mut record[input.clone()], *border, marks)?;
                     } else {
-                        scratch.other.resize(marks.len(), T::ZERO);
-                        pool.forward(&scratch.plain, &mut scratch.other, 0, marks)?;
-                        std::mem::swap(&mut scratch.plain, &mut scratch.other);
+                        other.resize(marks.len(), T::ZERO);
+                        pool.forward(plain, other, 0, marks)?;
+                        std::mem::swap(plain, other);
                     }
                 }
             }
@@ -294,38 +311,50 @@ impl<T: Real> ImagePart<T> {
         sums: &mut [ConvGradient<T>],
         wants_input: bool,
     ) -> Result<()> {
+        let Scratch { plain, padded, sparse, dense, .. } = scratch;
         let mut convolution = self.convolutions().count();
-        let mut is_sparse = false;
+        // A pool whose result's cotangent lies in `plain`, while that of its input is nowhere yet.
+        let mut pooled: Option<(&Pool, &[u8])> = None;
         for (index, step) in self.steps.iter().enumerate().rev() {
-            let Scratch { plain, padded, sparse, dense, .. } = scratch;
             match step {
                 Step::Pool { pool, marks: range, .. } => {
-                    if is_sparse {
+                    if let Some((pool, marks)) = pooled {
+                        sparse.fill_pooled(pool, plain, marks)?;
                         sparse.to_dense(plain);
                     }
-                    sparse.fill_pooled(pool, plain, &marks[range.clone()])?;
-                    is_sparse = true;
+                    pooled = Some((pool, &marks[range.clone()]));
                 }
                 Step::Convolve { conv, input } => {
                     let shape = conv.shape();
-                    if !is_sparse {
-                        sparse.fill_dense(shape.output(), plain)?;
-                    }
                     convolution -= 1;
-                    if let Some(sum) = sums.get_mut(convolution) {
+                    let sum = sums.get_mut(convolution);
+                    let behind = pooled.take();
+                    let cells = behind.filter(|(pool, _)| conv.takes_cells(pool));
+                    if sum.is_some() || cells.is_none() {
+                        match behind {
+                            Some((pool, marks)) => sparse.fill_pooled(pool, plain, marks)?,
+                            None => sparse.fill_dense(self.kernels, shape.output(), plain)?,
+                        }
+                    }
+                    if let Some(sum) = sum {
                         sum.add_image(conv, &record[input.clone()], sparse)?;
                     }
                     if index > 0 || wants_input {
                         padded.resize(shape.padded_length(), T::ZERO);
-                        conv.input_gradient(sparse, padded, dense)?;
+                        match cells {
+                            Some((pool, marks)) => {
+                                conv.input_gradient_of_cells(pool, plain, marks, padded)?;
+                            }
+                            None => conv.input_gradient(sparse, padded, dense)?,
+                        }
                         crop(padded, shape.input(), shape.padding, plain);
                     }
-                    is_sparse = false;
                 }
             }
         }
-        if is_sparse {
-            scratch.sparse.to_dense(&mut scratch.plain);
+        if let Some((pool, marks)) = pooled {
+            sparse.fill_pooled(pool, plain, marks)?;
+            sparse.to_dense(plain);
         }
         Ok(())
     }
