@@ -131,17 +131,12 @@ impl<T: Real> Runner<T> {
     }
 
     fn forward(&self, images: &Tensor) -> Result<(Tensor, store::Lent<Tape<T>>)> {
-        let pixels = with_slice::<T, _>(images, |pixels| Ok(pixels.to_vec()))?;
         let count = images.dims()[0];
         let mut tape = self.tapes.take(|tape| tape.count == count);
         tape.count = count;
-        let Tape { images, rows, .. } = &mut *tape;
-        self.images.forward(
-            &pixels,
-            count,
-            images,
-            rows.features(count * self.images.features()),
-        )?;
+        let Tape { images: records, rows, .. } = &mut *tape;
+        let features = rows.features(count * self.images.features());
+        with_slice(images, |pixels| self.images.forward(pixels, count, records, features))?;
         let logits = self.rows.forward(rows)?;
         let classes = logits.len() / count.max(1);
         Ok((Tensor::from_slice(logits, (count, classes), &Device::Cpu)?, tape))

@@ -1,21 +1,33 @@
 //! Convolution, ReLU and pool of one image in one pass.
 //!
-//! With stride 1, a pool of 2 x 2 and the 32 registers of AVX-512, a register tile holds two rows of the convolution's result, one register of
-//! channels wide. The pool chooses and the ReLU rectifies while it is still in registers, so that only what the next layer
-//! reads and the marks of the winners are ever written. Any other shape, and any path with
-//! fewer registers, takes the two steps one after the other.
+//! With stride 1 and the 32 registers of AVX-512, a register tile holds two rows of the convolution's result, one register
+//! of channels wide. There a pool of 2 x 2 chooses and the ReLU rectifies, so that only what the next layer reads and the
+//! marks of the winners are ever written; a ReLU alone is a pool of 1 x 1, four to a cell of the tile. Any other shape, and
+//! any path with fewer registers, takes the two steps one after the other.
 //!
 //! Each number of the un-pooled result is the chain of additions that [`Conv2d::forward`] makes: not one bit differs.
+//! That does not hold for 5 x 5 kernels between many channels in `f32`, which go by way of [`winograd`].
 
-use super::Conv2d;
+use super::{
+    Conv2d,
+    target::Target,
+    winograd::{self, Pass},
+};
 use crate::{
     Error, Pool, Real, Result,
-    kernels::{Lanes, WIDEST, Work},
+    kernels::{Lanes, Work},
 };
+
+/// Buffers of the forward pass, kept from image to image.
+#[derive(Default)]
+pub struct ForwardScratch<T> {
+    map: Vec<T>,
+    winograd: winograd::Scratch<T>,
+}
 
 impl<T: Real> Conv2d<T> {
     /// Convolves a padded image and pools the result into the inside of an image with a border, as [`Pool::forward`] does;
-    /// `winners` takes the marks. `scratch` holds the un-pooled result of shapes that cannot do without it.
+    /// `winners` takes the marks.
     ///
     /// # Errors
     ///
@@ -28,7 +40,7 @@ impl<T: Real> Conv2d<T> {
         out: &mut [T],
         border: usize,
         winners: &mut [u8],
-        scratch: &mut Vec<T>,
+        scratch: &mut ForwardScratch<T>,
     ) -> Result<()> {
         if pool.input() != self.shape.output() {
             return Err(Error::ShapeMismatch {
@@ -37,15 +49,25 @@ impl<T: Real> Conv2d<T> {
                 right: pool.input().to_vec(),
             });
         }
-        if !self.fuses || self.shape.stride != 1 || pool.window() != 2 {
-            scratch.resize(self.shape.output_length(), T::ZERO);
-            self.forward(padded, scratch)?;
-            return pool.forward(scratch, out, border, winners);
+        if let Some(winograd) = self.winograd.as_ref().filter(|winograd| winograd.takes(pool)) {
+            self.check_padded(padded.len())?;
+            pool.check_result(out.len(), border, winners.len())?;
+            let target = Target::new(pool, out, border, winners);
+            let (window, scratch) = (pool.window(), &mut scratch.winograd);
+            T::dispatch(self.kernels, Pass { winograd, padded, window, target, scratch });
+            return Ok(());
+        }
+        let [rows, columns, _] = self.shape.output();
+        let has_cells = pool.window() == 2 || (pool.window() == 1 && (rows | columns) % 2 == 0);
+        if !self.fuses || self.shape.stride != 1 || !has_cells {
+            scratch.map.resize(self.shape.output_length(), T::ZERO);
+            self.forward(padded, &mut scratch.map)?;
+            return pool.forward(&scratch.map, out, border, winners);
         }
         self.check_padded(padded.len())?;
         pool.check_result(out.len(), border, winners.len())?;
-        let relu = pool.relu();
-        T::dispatch(self.kernels, Fused { conv: self, padded, relu, out, border, winners });
+        let target = Target::new(pool, out, border, winners);
+        T::dispatch(self.kernels, Fused { conv: self, padded, window: pool.window(), target });
         Ok(())
     }
 }
@@ -66,10 +88,8 @@ impl<T: Real> Work<T> for HasRegisters {
 struct Fused<'a, T> {
     conv: &'a Conv2d<T>,
     padded: &'a [T],
-    relu: bool,
-    out: &'a mut [T],
-    border: usize,
-    winners: &'a mut [u8],
+    window: usize,
+    target: Target<'a, T>,
 }
 
 impl<T: Real> Work<T> for Fused<'_, T> {
@@ -128,24 +148,16 @@ impl<T: Real> Fused<'_, T> {
         in_channels: usize,
     ) -> usize {
         let sums = self.convolve::<L, CELLS>(corner, in_channels);
-        let [_, columns, channels] = self.conv.shape.output();
-        let columns = columns / 2;
-        let first = corner.group * L::COUNT;
-        let used = L::COUNT.min(channels - first);
         for cell in 0..CELLS {
-            let column = corner.column + cell;
-            let place = (corner.row + self.border) * (columns + 2 * self.border) + column;
-            let out = &mut self.out[(place + self.border) * channels + first..][..used];
-            let place = corner.row * columns + column;
-            let winners = &mut self.winners[place * channels + first..][..used];
-            let window = [sums[0][cell][0], sums[0][cell][1], sums[1][cell][0], sums[1][cell][1]];
-            if used == L::COUNT {
-                pool_window::<L>(window, self.relu, out, winners);
+            let numbers = [sums[0][cell][0], sums[0][cell][1], sums[1][cell][0], sums[1][cell][1]];
+            let [row, column] = [corner.row, corner.column + cell];
+            let first = corner.group * L::COUNT;
+            if self.window == 2 {
+                self.target.put::<L>([row, column], first, numbers);
             } else {
-                let (mut whole, mut marks) = ([T::ZERO; WIDEST], [0; WIDEST]);
-                pool_window::<L>(window, self.relu, &mut whole, &mut marks);
-                out.copy_from_slice(&whole[..used]);
-                winners.copy_from_slice(&marks[..used]);
+                for (i, number) in numbers.into_iter().enumerate() {
+                    self.target.put_one::<L>([2 * row + i / 2, 2 * column + i % 2], first, number);
+                }
             }
         }
         CELLS
@@ -169,10 +181,8 @@ impl<T: Real> Fused<'_, T> {
         let weights = &conv.tiles[corner.group * group..][..group];
         for (ky, weights) in weights.chunks_exact(row_length * L::COUNT).enumerate() {
             let from = ((2 * corner.row + ky) * width + 2 * corner.column) * in_channels;
-            let rows = [
-                &self.padded[from..][..span],
-                &self.padded[from + width * in_channels..][..span],
-            ];
+            let rows =
+                [&self.padded[from..][..span], &self.padded[from + width * in_channels..][..span]];
             for (i, weights) in weights.chunks_exact(L::COUNT).enumerate() {
                 let weights = L::load(weights);
                 for (sums, row) in sums.iter_mut().zip(rows) {
@@ -189,23 +199,4 @@ impl<T: Real> Fused<'_, T> {
         }
         sums
     }
-}
-
-/// Writes the first largest of four, rectified if `relu`, and its marks.
-#[inline(always)]
-fn pool_window<L: Lanes>(
-    window: [L; 4],
-    relu: bool,
-    out: &mut [L::Number],
-    winners: &mut [u8],
-) {
-    let [zeroth, first, second, third] = window;
-    let (in_upper, in_lower) = (first.wins(zeroth), third.wins(second));
-    let upper = L::select(in_upper, first, zeroth);
-    let lower = L::select(in_lower, third, second);
-    let is_lower = lower.wins(upper);
-    let best = L::select(is_lower, lower, upper);
-    let dead = if relu { best.is_dead() } else { L::nowhere() };
-    L::select(dead, L::splat(L::Number::ZERO), best).store(out);
-    L::store_marks(in_upper, in_lower, is_lower, dead, winners);
 }

@@ -98,7 +98,11 @@ impl<T: Real> Work<T> for Scatter<'_, T> {
 
 /// Adds each entry's row of weights, times its value, to `sums`.
 #[inline(always)]
-fn add_rows<L: Lanes>(entries: Entries<'_, L::Number>, weights: &[L::Number], sums: &mut [L::Number]) {
+fn add_rows<L: Lanes>(
+    entries: Entries<'_, L::Number>,
+    weights: &[L::Number],
+    sums: &mut [L::Number],
+) {
     let row = sums.len();
     let mut from = 0;
     while from < row {

@@ -183,13 +183,8 @@ impl<T: Real> Listed<T> {
             let at = i * L::COUNT;
             let (to, indices) = (&mut self.values[self.count..], &mut self.indices[self.count..]);
             let number = (first + at) as u32;
-            self.count += L::load(values).compress_marked(
-                &marks[at..],
-                number,
-                channels as u32,
-                to,
-                indices,
-            );
+            self.count +=
+                L::load(values).compress_marked(&marks[at..], number, channels as u32, to, indices);
         }
         for (at, (value, mark)) in values.iter().zip(marks).enumerate().skip(tail) {
             self.values[self.count] = *value;

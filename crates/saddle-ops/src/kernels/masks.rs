@@ -128,13 +128,7 @@ impl<T: Real, const N: usize> Masks for Plain<T, N> {
     }
 
     #[inline(always)]
-    fn compress(
-        self,
-        mask: [bool; N],
-        first: u32,
-        values: &mut [T],
-        indices: &mut [u32],
-    ) -> usize {
+    fn compress(self, mask: [bool; N], first: u32, values: &mut [T], indices: &mut [u32]) -> usize {
         let (values, indices) = (&mut values[..N], &mut indices[..N]);
         let mut count = 0;
         for i in 0..N {

@@ -132,26 +132,21 @@ impl<T: Real> Work<T> for Forward<'_, T> {
             let corner = (row * pool.width + column) * pool.window;
             let to = ((row + border) * bordered + column + border) * channels;
             let out = &mut out[to..][..channels];
-            for (part, (out, winners)) in
-                out.chunks_mut(PART).zip(winners.chunks_mut(PART)).enumerate()
-            {
+            let parts = out.chunks_mut(PART).zip(winners.chunks_mut(PART));
+            for (part, (out, winners)) in parts.enumerate() {
                 let values = |place: usize| &image[place * channels + part * PART..][..out.len()];
-                // As wide as `f32`, so that both fit the same registers.
+                let mut best = filled_up(values(corner));
                 let mut marks = [0; PART];
-                let marks = &mut marks[..winners.len()];
-                let mut best = [T::ZERO; PART];
-                let best = &mut best[..winners.len()];
-                best.copy_from_slice(values(corner));
                 for i in 1..pool.window * pool.window {
                     let place = corner + (i / pool.window) * pool.width + i % pool.window;
-                    take_better(best, marks, values(place), i as u32);
+                    (best, marks) = better(&best, &marks, &filled_up(values(place)), i as u32);
                 }
                 if pool.relu {
-                    rectify(best, marks);
+                    (best, marks) = rectified(&best, &marks);
                 }
-                out.copy_from_slice(best);
+                out.copy_from_slice(&best[..out.len()]);
                 for (winner, mark) in winners.iter_mut().zip(marks) {
-                    *winner = *mark as u8;
+                    *winner = mark as u8;
                 }
             }
         }
@@ -161,21 +156,44 @@ impl<T: Real> Work<T> for Forward<'_, T> {
 /// Channels that are pooled together.
 const PART: usize = 32;
 
+/// Values of [`PART`] channels; those of channels that do not exist are 0.
+type Values<T> = [T; PART];
+
+/// Their marks, as wide as `f32`, so that both fit the same registers.
+type Marks = [u32; PART];
+
 #[inline(always)]
-fn take_better<T: Real>(best: &mut [T], marks: &mut [u32], next: &[T], place: u32) {
-    for ((best, mark), next) in best.iter_mut().zip(marks).zip(next) {
-        let better = wins(*next, *best);
-        *best = if better { *next } else { *best };
-        *mark = if better { place } else { *mark };
+fn filled_up<T: Real>(values: &[T]) -> Values<T> {
+    let mut whole = [T::ZERO; PART];
+    whole[..values.len()].copy_from_slice(values);
+    whole
+}
+
+/// New arrays, not changed ones: a compiler makes a branch of a store that changes nothing.
+#[inline(always)]
+fn better<T: Real>(
+    best: &Values<T>,
+    marks: &Marks,
+    next: &Values<T>,
+    place: u32,
+) -> (Values<T>, Marks) {
+    let (mut values, mut places) = ([T::ZERO; PART], [0; PART]);
+    for i in 0..PART {
+        let wins = wins(next[i], best[i]);
+        values[i] = if wins { next[i] } else { best[i] };
+        places[i] = if wins { place } else { marks[i] };
     }
+    (values, places)
 }
 
 /// NaN is not held at 0: it stays to be seen.
 #[inline(always)]
-fn rectify<T: Real>(values: &mut [T], marks: &mut [u32]) {
-    for (value, mark) in values.iter_mut().zip(marks) {
-        let dead = *value <= T::ZERO;
-        *value = if dead { T::ZERO } else { *value };
-        *mark = if dead { u32::from(DEAD) } else { *mark };
+fn rectified<T: Real>(values: &Values<T>, marks: &Marks) -> (Values<T>, Marks) {
+    let (mut rectified, mut places) = ([T::ZERO; PART], [0; PART]);
+    for i in 0..PART {
+        let dead = values[i] <= T::ZERO;
+        rectified[i] = if dead { T::ZERO } else { values[i] };
+        places[i] = if dead { u32::from(DEAD) } else { marks[i] };
     }
+    (rectified, places)
 }

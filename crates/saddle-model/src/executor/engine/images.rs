@@ -7,8 +7,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 use saddle_ops::{
-    Buffer, Conv2d, ConvGradient, ConvShape, InputGradientScratch, Kernels, Pool, Real,
-    SparseCotangent,
+    Buffer, Conv2d, ConvGradient, ConvShape, ForwardScratch, InputGradientScratch, Kernels, Pool,
+    Real, SparseCotangent,
 };
 
 use super::layout::{crop, to_places, to_planes};
@@ -53,7 +53,8 @@ pub(super) struct Tape<T> {
 struct Scratch<T: Real> {
     plain: Vec<T>,
     other: Vec<T>,
-    padded: Vec<T>,
+    padded: Buffer<T>,
+    forward: ForwardScratch<T>,
     sparse: SparseCotangent<T>,
     dense: InputGradientScratch<T>,
 }
@@ -111,6 +112,9 @@ impl<T: Real> ImagePart<T> {
                 Layer::Flatten | Layer::Linear { .. } => return Err(unexpected(layer)),
             }
         }
+        // No image is without a record, however empty: they are handed out side by side.
+        part.record = part.record.max(LINE);
+        part.marks = part.marks.max(1);
         Ok(part)
     }
 
@@ -187,8 +191,8 @@ impl<T: Real> ImagePart<T> {
         }
         let jobs = features
             .par_chunks_mut(self.features())
-            .zip(parts(&mut tape.record, self.record, count))
-            .zip(parts(&mut tape.marks, self.marks, count))
+            .zip(tape.record.par_chunks_mut(self.record))
+            .zip(tape.marks.par_chunks_mut(self.marks))
             .zip(images.par_chunks(self.pixels()));
         jobs.try_for_each_init(
             || self.scratch.take(|_| true),
@@ -217,7 +221,7 @@ impl<T: Real> ImagePart<T> {
         }
         let mut steps = self.steps.iter().peekable();
         while let Some(step) = steps.next() {
-            let Scratch { plain, other, .. } = &mut *scratch;
+            let Scratch { plain, other, forward, .. } = &mut *scratch;
             match step {
                 Step::Convolve { conv, input } => {
                     let (before, behind) = record.split_at_mut(input.end);
@@ -230,10 +234,10 @@ impl<T: Real> ImagePart<T> {
                     let marks = &mut marks[range.clone()];
                     if let Some((next, border)) = next {
                         let out = &mut behind[next.start - input.end..next.end - input.end];
-                        conv.forward_pooled(padded, pool, out, *border, marks, plain)?;
+                        conv.forward_pooled(padded, pool, out, *border, marks, forward)?;
                     } else {
                         other.resize(marks.len(), T::ZERO);
-                        conv.forward_pooled(padded, pool, other, 0, marks, plain)?;
+                        conv.forward_pooled(padded, pool, other, 0, marks, forward)?;
                         std::mem::swap(plain, other);
                     }
                     steps.next();
@@ -263,32 +267,40 @@ impl<T: Real> ImagePart<T> {
         wanted: Wanted,
     ) -> Result<(Option<Vec<T>>, Vec<Vec<T>>)> {
         let mut input = vec![T::ZERO; count * self.pixels()];
-        let group = if wanted.weights { GROUP } else { 1 };
-        let jobs = input.par_chunks_mut(group * self.pixels()).enumerate();
-        let sums = jobs.map_init(
-            || self.scratch.take(|_| true),
-            |scratch, (index, input)| {
-                let mut sums: Vec<_> = match wanted.weights {
-                    true => self.convolutions().map(ConvGradient::zeros).collect(),
-                    false => Vec::new(),
-                };
-                for (i, input) in input.chunks_exact_mut(self.pixels()).enumerate() {
-                    let image = index * group + i;
-                    let cotangent = &cotangent[image * self.features()..][..self.features()];
-                    to_dense_places(cotangent, self.output, &mut scratch.plain);
-                    let record = &tape.record[image * self.record..][..self.record];
-                    let marks = &tape.marks[image * self.marks..][..self.marks];
-                    self.pullback_image(record, marks, scratch, &mut sums, wanted.input)?;
-                    if wanted.input {
-                        to_planes(&scratch.plain, self.input[2], input);
-                    }
-                }
-                Ok(sums)
-            },
-        );
+        let one = |image: usize,
+                   input: &mut [T],
+                   scratch: &mut Scratch<T>,
+                   sums: &mut [ConvGradient<T>]|
+         -> Result<()> {
+            let cotangent = &cotangent[image * self.features()..][..self.features()];
+            to_dense_places(cotangent, self.output, &mut scratch.plain);
+            let record = &tape.record[image * self.record..][..self.record];
+            let marks = &tape.marks[image * self.marks..][..self.marks];
+            self.pullback_image(record, marks, scratch, sums, wanted.input)?;
+            if wanted.input {
+                to_planes(&scratch.plain, self.input[2], input);
+            }
+            Ok(())
+        };
+        let scratch = || self.scratch.take(|_| true);
+        if !wanted.weights {
+            let images = input.par_chunks_mut(self.pixels()).enumerate();
+            images.try_for_each_init(scratch, |scratch, (image, input)| {
+                one(image, input, scratch, &mut [])
+            })?;
+            return Ok((wanted.input.then_some(input), Vec::new()));
+        }
+        let groups = input.par_chunks_mut(GROUP * self.pixels()).enumerate();
+        let sums = groups.map_init(scratch, |scratch, (group, input)| {
+            let mut sums: Vec<_> = self.convolutions().map(ConvGradient::zeros).collect();
+            for (i, input) in input.chunks_exact_mut(self.pixels()).enumerate() {
+                one(group * GROUP + i, input, scratch, &mut sums)?;
+            }
+            Ok(sums)
+        });
         let sums = sums.collect::<Result<Vec<_>>>()?;
         let mut parameters = Vec::new();
-        if let Some((total, others)) = wanted.weights.then_some(sums).and_then(split_first) {
+        if let Some((total, others)) = split_first(sums) {
             for (index, (mut total, conv)) in total.into_iter().zip(self.convolutions()).enumerate()
             {
                 for sums in &others {
@@ -340,7 +352,8 @@ impl<T: Real> ImagePart<T> {
                         sum.add_image(conv, &record[input.clone()], sparse)?;
                     }
                     if index > 0 || wants_input {
-                        padded.resize(shape.padded_length(), T::ZERO);
+                        padded.grow(shape.padded_length());
+                        let padded = &mut padded[..shape.padded_length()];
                         match cells {
                             Some((pool, marks)) => {
                                 conv.input_gradient_of_cells(pool, plain, marks, padded)?;
@@ -363,18 +376,6 @@ impl<T: Real> ImagePart<T> {
 fn to_dense_places<T: Real>(features: &[T], shape: [usize; 3], plain: &mut Vec<T>) {
     plain.resize(features.len(), T::ZERO);
     to_places(features, shape, 0, plain);
-}
-
-/// `count` parts of equal length, which may be 0.
-fn parts<V: Send>(values: &mut [V], length: usize, count: usize) -> Vec<&mut [V]> {
-    let mut rest = values;
-    let mut parts = Vec::with_capacity(count);
-    for _ in 0..count {
-        let (part, behind) = std::mem::take(&mut rest).split_at_mut(length);
-        parts.push(part);
-        rest = behind;
-    }
-    parts
 }
 
 fn split_first<V>(values: Vec<V>) -> Option<(V, Vec<V>)> {
