@@ -6,7 +6,7 @@
 //! any path with fewer registers, takes the two steps one after the other.
 //!
 //! Each number of the un-pooled result is the chain of additions that [`Conv2d::forward`] makes: not one bit differs.
-//! That does not hold for 5 x 5 kernels between many channels in `f32`, which go by way of [`winograd`].
+//! That does not hold for convolutions that were asked for as transformed ([`winograd`]).
 
 use super::{
     Conv2d,

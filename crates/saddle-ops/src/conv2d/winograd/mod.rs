@@ -9,6 +9,8 @@
 //! - Only `f32` comes this way. In it the results are about 7 times as far from the exact ones as the direct
 //!   kernel's: some 1e-6 of their size. `f64`, which is there to be exact, stays direct.
 //! - The bits depend on the image, the weights and the kernel path, and on nothing else.
+//! - Two places that see the same numbers may come out a rounding apart, so a tie between them may fall to either. The
+//!   engine promises the first, and therefore does not come this way.
 //! - NaN and infinities spread over their tile's 16 results.
 //!
 //! # Sources
