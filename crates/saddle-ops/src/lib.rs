@@ -61,8 +61,8 @@ mod rows;
 pub use ascent::{GradientHealth, RowHealth, StepRule, ascent_direction, steepest};
 pub use ball::{LpBall, PixelBox, TOLERANCE};
 pub use conv2d::{
-    Conv2d, ConvGradient, ConvShape, InputGradientScratch, SparseCotangent, conv2d_gradients_naive,
-    conv2d_naive,
+    Conv2d, ConvGradient, ConvShape, ForwardScratch, InputGradientScratch, SparseCotangent,
+    conv2d_gradients_naive, conv2d_naive,
 };
 pub use draws::{Draws, Stream};
 pub use error::{Error, Result};

@@ -133,20 +133,15 @@ impl<T: Real> Runner<T> {
     }
 
     fn forward(&self, images: &Tensor, mode: Mode<'_>) -> Result<(Tensor, store::Lent<Tape<T>>)> {
-        let pixels = with_slice::<T, _>(images, |pixels| Ok(pixels.to_vec()))?;
         let count = images.dims()[0];
         let mut tape = self.tapes.take(|tape| tape.count == count);
         tape.count = count;
         tape.dropout = Dropout::of(mode);
-        let Tape { dropout, images, rows, .. } = &mut *tape;
-        self.images.forward(
-            &pixels,
-            count,
-            dropout.as_ref(),
-            images,
-            rows.features(count * self.images.features()),
-        )?;
-        let logits = self.rows.forward(rows, count, dropout.as_ref())?;
+        let Tape { dropout, images: records, rows, .. } = &mut *tape;
+        let dropout = dropout.as_ref();
+        let features = rows.features(count * self.images.features());
+        with_slice(images, |pixels| self.images.forward(pixels, count, dropout, records, features))?;
+        let logits = self.rows.forward(rows, count, dropout)?;
         let classes = logits.len() / count.max(1);
         Ok((Tensor::from_slice(logits, (count, classes), &Device::Cpu)?, tape))
     }

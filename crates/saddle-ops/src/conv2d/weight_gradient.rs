@@ -85,8 +85,8 @@ impl<T: Real> ConvGradient<T> {
         let [_, width, channels] = conv.shape.padded();
         self.ends.fill(0);
         cotangent.each(|_, entries| {
-            for entry in entries {
-                self.ends[entry.channel as usize] += 1;
+            for (channel, _) in entries.iter() {
+                self.ends[channel] += 1;
             }
         });
         let mut before = 0;
@@ -97,9 +97,9 @@ impl<T: Real> ConvGradient<T> {
         cotangent.each(|place, entries| {
             let corner = [place.row, place.column].map(|i| i as usize * conv.shape.stride);
             let from = ((corner[0] * width + corner[1]) * channels) as u32;
-            for entry in entries {
-                let at = &mut self.ends[entry.channel as usize];
-                self.sorted[*at] = Term { from, value: entry.value };
+            for (channel, value) in entries.iter() {
+                let at = &mut self.ends[channel];
+                self.sorted[*at] = Term { from, value };
                 *at += 1;
             }
         });

@@ -4,16 +4,16 @@
 //! types, and calls on them, occur only inside the dispatcher's functions (`Real::dispatch`), which run only on a
 //! processor that has the instructions: no other code names these types.
 
-use super::Real;
+use super::{Masks, Real};
 
 /// A register of numbers, worked on lane by lane.
-pub trait Lanes: Copy {
-    /// What the lanes hold.
-    type Number: Real;
+pub trait Lanes: Masks {
     /// How many.
     const COUNT: usize;
     /// Rows of a register tile (two registers wide) that leave room for its operands.
     const TILE_ROWS: usize;
+    /// 2 x 2 cells of a register tile (one register wide) that leave room for its operands; 0 if too few would.
+    const TILE_CELLS: usize;
 
     /// The same number in each lane.
     fn splat(number: Self::Number) -> Self;
@@ -33,12 +33,12 @@ pub trait Lanes: Copy {
 
 /// Lanes of plain Rust, which compilers turn into whatever vectors the target always has.
 #[derive(Clone, Copy)]
-pub(crate) struct Plain<T, const N: usize>([T; N]);
+pub(crate) struct Plain<T, const N: usize>(pub(super) [T; N]);
 
 impl<T: Real, const N: usize> Lanes for Plain<T, N> {
-    type Number = T;
     const COUNT: usize = N;
     const TILE_ROWS: usize = 4;
+    const TILE_CELLS: usize = 0;
 
     #[inline(always)]
     fn splat(number: T) -> Self {
@@ -79,12 +79,12 @@ mod x86 {
 
     /// 16 numbers in a 512-bit register.
     #[derive(Clone, Copy)]
-    pub(crate) struct Avx512(__m512);
+    pub(crate) struct Avx512(pub(in crate::kernels) __m512);
 
     impl Lanes for Avx512 {
-        type Number = f32;
         const COUNT: usize = 16;
         const TILE_ROWS: usize = 12;
+        const TILE_CELLS: usize = 7;
 
         #[inline(always)]
         fn splat(number: f32) -> Self {
@@ -121,12 +121,12 @@ mod x86 {
 
     /// 8 numbers in a 256-bit register.
     #[derive(Clone, Copy)]
-    pub(crate) struct Avx2(__m256);
+    pub(crate) struct Avx2(pub(in crate::kernels) __m256);
 
     impl Lanes for Avx2 {
-        type Number = f32;
         const COUNT: usize = 8;
         const TILE_ROWS: usize = 6;
+        const TILE_CELLS: usize = 0;
 
         #[inline(always)]
         fn splat(number: f32) -> Self {

@@ -7,8 +7,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 use saddle_ops::{
-    Buffer, Conv2d, ConvGradient, ConvShape, InputGradientScratch, Kernels, Pool, Real,
-    SparseCotangent,
+    Buffer, Conv2d, ConvGradient, ConvShape, ForwardScratch, InputGradientScratch, Kernels, Pool,
+    Real, SparseCotangent,
 };
 
 use super::Dropout;
@@ -56,7 +56,8 @@ pub(super) struct Tape<T> {
 struct Scratch<T: Real> {
     plain: Vec<T>,
     other: Vec<T>,
-    padded: Vec<T>,
+    padded: Buffer<T>,
+    forward: ForwardScratch<T>,
     sparse: SparseCotangent<T>,
     dense: InputGradientScratch<T>,
 }
@@ -127,6 +128,9 @@ impl<T: Real> ImagePart<T> {
                 Layer::Flatten | Layer::Linear { .. } => return Err(unexpected(layer)),
             }
         }
+        // No image is without a record, however empty: they are handed out side by side.
+        part.record = part.record.max(LINE);
+        part.marks = part.marks.max(1);
         Ok(part)
     }
 
@@ -204,8 +208,8 @@ impl<T: Real> ImagePart<T> {
         }
         let jobs = features
             .par_chunks_mut(self.features())
-            .zip(parts(&mut tape.record, self.record, count))
-            .zip(parts(&mut tape.marks, self.marks, count))
+            .zip(tape.record.par_chunks_mut(self.record))
+            .zip(tape.marks.par_chunks_mut(self.marks))
             .zip(images.par_chunks(self.pixels()))
             .enumerate();
         jobs.try_for_each_init(
@@ -235,20 +239,37 @@ impl<T: Real> ImagePart<T> {
                 to_places(image, self.input, 0, &mut scratch.plain);
             }
         }
-        for step in &self.steps {
+        let mut steps = self.steps.iter().peekable();
+        while let Some(step) = steps.next() {
+            let Scratch { plain, other, forward, .. } = &mut *scratch;
             match step {
                 Step::Convolve { conv, input } => {
-                    scratch.plain.resize(conv.shape().output_length(), T::ZERO);
-                    conv.forward(&record[input.clone()], &mut scratch.plain)?;
+                    let (before, behind) = record.split_at_mut(input.end);
+                    let padded = &before[input.clone()];
+                    let Some(Step::Pool { pool, marks: range, next }) = steps.peek() else {
+                        plain.resize(conv.shape().output_length(), T::ZERO);
+                        conv.forward(padded, plain)?;
+                        continue;
+                    };
+                    let marks = &mut marks[range.clone()];
+                    if let Some((next, border)) = next {
+                        let out = &mut behind[next.start - input.end..next.end - input.end];
+                        conv.forward_pooled(padded, pool, out, *border, marks, forward)?;
+                    } else {
+                        other.resize(marks.len(), T::ZERO);
+                        conv.forward_pooled(padded, pool, other, 0, marks, forward)?;
+                        std::mem::swap(plain, other);
+                    }
+                    steps.next();
                 }
                 Step::Pool { pool, marks: range, next } => {
                     let marks = &mut marks[range.clone()];
                     if let Some((input, border)) = next {
-                        pool.forward(&scratch.plain, &mut record[input.clone()], *border, marks)?;
+                        pool.forward(plain, &mut record[input.clone()], *border, marks)?;
                     } else {
-                        scratch.other.resize(marks.len(), T::ZERO);
-                        pool.forward(&scratch.plain, &mut scratch.other, 0, marks)?;
-                        std::mem::swap(&mut scratch.plain, &mut scratch.other);
+                        other.resize(marks.len(), T::ZERO);
+                        pool.forward(plain, other, 0, marks)?;
+                        std::mem::swap(plain, other);
                     }
                 }
                 step @ Step::Dropout { .. } => step.drop_units(dropout, &mut scratch.plain),
@@ -268,33 +289,41 @@ impl<T: Real> ImagePart<T> {
         wanted: Wanted,
     ) -> Result<(Option<Vec<T>>, Vec<Vec<T>>)> {
         let mut input = vec![T::ZERO; count * self.pixels()];
-        let group = if wanted.weights { GROUP } else { 1 };
-        let jobs = input.par_chunks_mut(group * self.pixels()).enumerate();
-        let sums = jobs.map_init(
-            || self.scratch.take(|_| true),
-            |scratch, (index, input)| {
-                let mut sums: Vec<_> = match wanted.weights {
-                    true => self.convolutions().map(ConvGradient::zeros).collect(),
-                    false => Vec::new(),
-                };
-                for (i, input) in input.chunks_exact_mut(self.pixels()).enumerate() {
-                    let image = index * group + i;
-                    let cotangent = &cotangent[image * self.features()..][..self.features()];
-                    to_dense_places(cotangent, self.output, &mut scratch.plain);
-                    let record = &tape.record[image * self.record..][..self.record];
-                    let marks = &tape.marks[image * self.marks..][..self.marks];
-                    let dropout = dropout.map(|dropout| (dropout, image));
-                    self.pullback_image(record, marks, dropout, scratch, &mut sums, wanted.input)?;
-                    if wanted.input {
-                        to_planes(&scratch.plain, self.input[2], input);
-                    }
-                }
-                Ok(sums)
-            },
-        );
+        let one = |image: usize,
+                   input: &mut [T],
+                   scratch: &mut Scratch<T>,
+                   sums: &mut [ConvGradient<T>]|
+         -> Result<()> {
+            let cotangent = &cotangent[image * self.features()..][..self.features()];
+            to_dense_places(cotangent, self.output, &mut scratch.plain);
+            let record = &tape.record[image * self.record..][..self.record];
+            let marks = &tape.marks[image * self.marks..][..self.marks];
+            let dropout = dropout.map(|dropout| (dropout, image));
+            self.pullback_image(record, marks, dropout, scratch, sums, wanted.input)?;
+            if wanted.input {
+                to_planes(&scratch.plain, self.input[2], input);
+            }
+            Ok(())
+        };
+        let scratch = || self.scratch.take(|_| true);
+        if !wanted.weights {
+            let images = input.par_chunks_mut(self.pixels()).enumerate();
+            images.try_for_each_init(scratch, |scratch, (image, input)| {
+                one(image, input, scratch, &mut [])
+            })?;
+            return Ok((wanted.input.then_some(input), Vec::new()));
+        }
+        let groups = input.par_chunks_mut(GROUP * self.pixels()).enumerate();
+        let sums = groups.map_init(scratch, |scratch, (group, input)| {
+            let mut sums: Vec<_> = self.convolutions().map(ConvGradient::zeros).collect();
+            for (i, input) in input.chunks_exact_mut(self.pixels()).enumerate() {
+                one(group * GROUP + i, input, scratch, &mut sums)?;
+            }
+            Ok(sums)
+        });
         let sums = sums.collect::<Result<Vec<_>>>()?;
         let mut parameters = Vec::new();
-        if let Some((total, others)) = wanted.weights.then_some(sums).and_then(split_first) {
+        if let Some((total, others)) = split_first(sums) {
             for (index, (mut total, conv)) in total.into_iter().zip(self.convolutions()).enumerate()
             {
                 for sums in &others {
@@ -318,46 +347,58 @@ impl<T: Real> ImagePart<T> {
         sums: &mut [ConvGradient<T>],
         wants_input: bool,
     ) -> Result<()> {
+        let Scratch { plain, padded, sparse, dense, .. } = scratch;
         let mut convolution = self.convolutions().count();
-        let mut is_sparse = false;
-        for step in self.steps.iter().rev() {
-            let Scratch { plain, padded, sparse, dense, .. } = scratch;
+        // A pool whose result's cotangent lies in `plain`, while that of its input is nowhere yet.
+        let mut pooled: Option<(&Pool, &[u8])> = None;
+        for (index, step) in self.steps.iter().enumerate().rev() {
             match step {
                 Step::Pool { pool, marks: range, .. } => {
-                    if is_sparse {
+                    if let Some((pool, marks)) = pooled {
+                        sparse.fill_pooled(pool, plain, marks)?;
                         sparse.to_dense(plain);
                     }
-                    sparse.fill_pooled(pool, plain, &marks[range.clone()])?;
-                    is_sparse = true;
+                    pooled = Some((pool, &marks[range.clone()]));
                 }
                 Step::Convolve { conv, input } => {
                     let shape = conv.shape();
-                    if !is_sparse {
-                        sparse.fill_dense(shape.output(), plain)?;
-                    }
                     convolution -= 1;
-                    if let Some(sum) = sums.get_mut(convolution) {
+                    let sum = sums.get_mut(convolution);
+                    let behind = pooled.take();
+                    let cells = behind.filter(|(pool, _)| conv.takes_cells(pool));
+                    if sum.is_some() || cells.is_none() {
+                        match behind {
+                            Some((pool, marks)) => sparse.fill_pooled(pool, plain, marks)?,
+                            None => sparse.fill_dense(self.kernels, shape.output(), plain)?,
+                        }
+                    }
+                    if let Some(sum) = sum {
                         sum.add_image(conv, &record[input.clone()], sparse)?;
                     }
-                    if convolution == 0 && !wants_input {
-                        return Ok(());
+                    if index > 0 || wants_input {
+                        padded.grow(shape.padded_length());
+                        let padded = &mut padded[..shape.padded_length()];
+                        match cells {
+                            Some((pool, marks)) => {
+                                conv.input_gradient_of_cells(pool, plain, marks, padded)?;
+                            }
+                            None => conv.input_gradient(sparse, padded, dense)?,
+                        }
+                        crop(padded, shape.input(), shape.padding, plain);
                     }
-                    padded.resize(shape.padded_length(), T::ZERO);
-                    conv.input_gradient(sparse, padded, dense)?;
-                    crop(padded, shape.input(), shape.padding, plain);
-                    is_sparse = false;
                 }
                 Step::Dropout { .. } => {
-                    if is_sparse {
+                    if let Some((pool, marks)) = pooled.take() {
+                        sparse.fill_pooled(pool, plain, marks)?;
                         sparse.to_dense(plain);
                     }
                     step.drop_units(dropout, plain);
-                    is_sparse = false;
                 }
             }
         }
-        if is_sparse {
-            scratch.sparse.to_dense(&mut scratch.plain);
+        if let Some((pool, marks)) = pooled {
+            sparse.fill_pooled(pool, plain, marks)?;
+            sparse.to_dense(plain);
         }
         Ok(())
     }
@@ -366,18 +407,6 @@ impl<T: Real> ImagePart<T> {
 fn to_dense_places<T: Real>(features: &[T], shape: [usize; 3], plain: &mut Vec<T>) {
     plain.resize(features.len(), T::ZERO);
     to_places(features, shape, 0, plain);
-}
-
-/// `count` parts of equal length, which may be 0.
-fn parts<V: Send>(values: &mut [V], length: usize, count: usize) -> Vec<&mut [V]> {
-    let mut rest = values;
-    let mut parts = Vec::with_capacity(count);
-    for _ in 0..count {
-        let (part, behind) = std::mem::take(&mut rest).split_at_mut(length);
-        parts.push(part);
-        rest = behind;
-    }
-    parts
 }
 
 fn split_first<V>(values: Vec<V>) -> Option<(V, Vec<V>)> {
