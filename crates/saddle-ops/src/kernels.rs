@@ -20,7 +20,7 @@ mod buffer;
 mod lanes;
 
 pub use buffer::Buffer;
-pub(crate) use lanes::Lanes;
+pub(crate) use lanes::{Lanes, prefetch};
 
 use crate::{Error, Result};
 use candle_core::WithDType;
