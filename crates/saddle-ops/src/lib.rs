@@ -59,7 +59,7 @@ mod relu;
 mod rows;
 
 pub use ascent::{GradientHealth, RowHealth, StepRule, ascent_direction, steepest};
-pub use ball::{LpBall, PixelBox, TOLERANCE};
+pub use ball::{LpBall, PixelBox, TOLERANCE, ascend_composed};
 pub use conv2d::{
     Conv2d, ConvGradient, ConvShape, InputGradientScratch, SparseCotangent, conv2d_gradients_naive,
     conv2d_naive,
