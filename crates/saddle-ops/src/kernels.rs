@@ -21,7 +21,7 @@ mod lanes;
 mod masks;
 
 pub use buffer::Buffer;
-pub(crate) use lanes::Lanes;
+pub(crate) use lanes::{Lanes, prefetch};
 pub(crate) use masks::Masks;
 
 use crate::{Error, Result};

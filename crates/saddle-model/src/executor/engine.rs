@@ -113,22 +113,23 @@ impl<T: Real> Runner<T> {
         let flat =
             layers.iter().position(|layer| matches!(layer, Layer::Flatten | Layer::Linear { .. }));
         let (before, behind) = layers.split_at(flat.unwrap_or(layers.len()));
-        let slices = slices::<T>(weights)?;
+        let tensors = tensors(weights);
         let split = before.iter().map(|layer| layer.parameters().len()).sum();
-        let (before_slices, behind_slices) = slices.split_at(split);
+        let (before_tensors, behind_tensors) = tensors.split_at(split);
+        let before_slices = slices(before_tensors)?;
         Ok(Self {
             input: architecture.input,
-            images: ImagePart::new(architecture.input, before, before_slices, kernels)?,
-            rows: RowPart::new(before.len(), behind, behind_slices, kernels)?,
+            images: ImagePart::new(architecture.input, before, &before_slices, kernels)?,
+            rows: RowPart::new(before.len(), behind, behind_tensors, kernels)?,
             parameters: architecture.parameters(),
             tapes: Store::default(),
         })
     }
 
     fn repack(&mut self, weights: &Weights) -> Result<()> {
-        let slices = slices::<T>(weights)?;
-        let (before, behind) = slices.split_at(self.images.parameters());
-        self.images.repack(before)?;
+        let tensors = tensors(weights);
+        let (before, behind) = tensors.split_at(self.images.parameters());
+        self.images.repack(&slices(before)?)?;
         self.rows.repack(behind)
     }
 
@@ -148,16 +149,16 @@ impl<T: Real> Runner<T> {
 
     fn pullback(
         &self,
-        tape: store::Lent<Tape<T>>,
+        mut tape: store::Lent<Tape<T>>,
         cotangent: &Tensor,
         wanted: Wanted,
     ) -> Result<Gradients> {
-        let cotangent = with_slice::<T, _>(cotangent, |cotangent| Ok(cotangent.to_vec()))?;
-        let Tape { count, dropout, images, rows } = &*tape;
+        let Tape { count, dropout, images, rows } = &mut *tape;
         let dropout = dropout.as_ref();
-        let (cotangent, behind) =
-            self.rows.pullback(rows, cotangent, *count, dropout, wanted.weights)?;
-        let (input, before) = self.images.pullback(images, &cotangent, *count, dropout, wanted)?;
+        let (cotangent, behind) = with_slice(cotangent, |cotangent| {
+            self.rows.pullback(rows, cotangent, *count, dropout, wanted.weights)
+        })?;
+        let (input, before) = self.images.pullback(images, cotangent, *count, dropout, wanted)?;
         let [channels, height, width] = self.input;
         let input = input
             .map(|input| Tensor::from_vec(input, (*count, channels, height, width), &Device::Cpu));
@@ -172,9 +173,14 @@ impl<T: Real> Runner<T> {
     }
 }
 
-/// The numbers of each tensor, in order.
-fn slices<T: Real>(weights: &Weights) -> Result<Vec<Vec<T>>> {
-    weights.iter().map(|(_, tensor)| with_slice(tensor, |values| Ok(values.to_vec()))).collect()
+/// All weights, in order.
+fn tensors(weights: &Weights) -> Vec<&Tensor> {
+    weights.iter().map(|(_, tensor)| tensor).collect()
+}
+
+/// Copies of the numbers of each tensor, in order.
+fn slices<T: Real>(tensors: &[&Tensor]) -> Result<Vec<Vec<T>>> {
+    tensors.iter().map(|tensor| with_slice(tensor, |values| Ok(values.to_vec()))).collect()
 }
 
 /// Reads a tensor's numbers where they lie.

@@ -29,7 +29,41 @@ pub trait Lanes: Masks {
 
     /// `self + other`.
     fn plus(self, other: Self) -> Self;
+
+    /// The lanes above 0, and NaN, as they are; 0 in the others.
+    fn positive(self) -> Self;
+
+    /// Writes `first + i` for each lane `i` that is not 0, in order, to the start of a slice; returns how many. What lies
+    /// behind them, up to [`Lanes::COUNT`] places, is overwritten.
+    #[inline(always)]
+    fn list_nonzero(self, first: u32, to: &mut [u32]) -> usize {
+        let mut lanes = [Self::Number::ZERO; MOST_LANES];
+        self.store(&mut lanes);
+        let to = &mut to[..Self::COUNT];
+        let mut count = 0;
+        for (lane, number) in (first..).zip(&lanes[..Self::COUNT]) {
+            to[count] = lane;
+            count += usize::from(*number != Self::Number::ZERO);
+        }
+        count
+    }
 }
+
+/// Asks for the cache line of a slice's first number, without waiting for it.
+#[inline(always)]
+pub(crate) fn prefetch<T>(from: &[T]) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch reads nothing that a program can see, and every x86-64 processor has it.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(from.as_ptr().cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = from;
+}
+
+/// Lanes of the widest register.
+const MOST_LANES: usize = 16;
 
 /// Lanes of plain Rust, which compilers turn into whatever vectors the target always has.
 #[derive(Clone, Copy)]
@@ -66,6 +100,11 @@ impl<T: Real, const N: usize> Lanes for Plain<T, N> {
     #[inline(always)]
     fn plus(self, other: Self) -> Self {
         Self(std::array::from_fn(|i| self.0[i] + other.0[i]))
+    }
+
+    #[inline(always)]
+    fn positive(self) -> Self {
+        Self(std::array::from_fn(|i| if self.0[i] <= T::ZERO { T::ZERO } else { self.0[i] }))
     }
 }
 
@@ -117,6 +156,27 @@ mod x86 {
             // SAFETY: as in `splat`.
             Self(unsafe { _mm512_add_ps(self.0, other.0) })
         }
+
+        #[inline(always)]
+        fn positive(self) -> Self {
+            let zero = Self::splat(0.0);
+            // SAFETY: as in `splat`. The maximum is its second operand where one is NaN or both are 0.
+            Self(unsafe { _mm512_max_ps(zero.0, self.0) }).plus(zero)
+        }
+
+        #[inline(always)]
+        fn list_nonzero(self, first: u32, to: &mut [u32]) -> usize {
+            let to = &mut to[..Self::COUNT];
+            // SAFETY: as in `splat`; the slice above holds 16 places, and the store needs no alignment.
+            unsafe {
+                let lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+                let lanes = _mm512_add_epi32(lanes, _mm512_set1_epi32(first.cast_signed()));
+                let alive = _mm512_cmp_ps_mask::<_CMP_NEQ_UQ>(self.0, _mm512_setzero_ps());
+                let alive_first = _mm512_maskz_compress_epi32(alive, lanes);
+                _mm512_storeu_si512(to.as_mut_ptr().cast(), alive_first);
+                alive.count_ones() as usize
+            }
+        }
     }
 
     /// 8 numbers in a 256-bit register.
@@ -158,6 +218,13 @@ mod x86 {
         fn plus(self, other: Self) -> Self {
             // SAFETY: as in `splat`.
             Self(unsafe { _mm256_add_ps(self.0, other.0) })
+        }
+
+        #[inline(always)]
+        fn positive(self) -> Self {
+            let zero = Self::splat(0.0);
+            // SAFETY: as in `splat`. The maximum is its second operand where one is NaN or both are 0.
+            Self(unsafe { _mm256_max_ps(zero.0, self.0) }).plus(zero)
         }
     }
 }

@@ -1,17 +1,23 @@
 //! The part of a network from its `Flatten` on: linear layers, ReLUs and dropout, all rows of a batch together.
 
-use saddle_ops::{Kernels, Linear, Real};
+use candle_core::Tensor;
+use saddle_ops::{Kernels, Linear, LinearScratch, Real};
 
-use super::Dropout;
+use super::{Dropout, store::Store, with_slice};
 use crate::{Error, Layer, Result};
 
 /// The layers, packed.
 pub(super) struct RowPart<T> {
     steps: Vec<Step<T>>,
+    scratch: Store<LinearScratch<T>>,
 }
 
 enum Step<T> {
-    Linear(Linear<T>),
+    /// A linear layer and the ReLU behind it, if one follows.
+    Linear {
+        linear: Linear<T>,
+        relu: bool,
+    },
     Relu,
     /// Drops units in training.
     Dropout {
@@ -24,6 +30,8 @@ enum Step<T> {
 #[derive(Default)]
 pub(super) struct Tape<T> {
     activations: Vec<Vec<T>>,
+    /// The cotangent on its way back, and the one before it.
+    cotangents: [Vec<T>; 2],
 }
 
 impl<T: Real> Tape<T> {
@@ -42,18 +50,23 @@ impl<T: Real> RowPart<T> {
     pub(super) fn new(
         first: usize,
         layers: &[Layer],
-        parameters: &[Vec<T>],
+        parameters: &[&Tensor],
         kernels: Kernels,
     ) -> Result<Self> {
         let mut parameters = parameters.chunks_exact(2);
         let mut steps = Vec::new();
-        for (index, layer) in layers.iter().enumerate() {
+        let mut layers = layers.iter().enumerate().peekable();
+        while let Some((index, layer)) = layers.next() {
             match layer {
                 Layer::Linear { inputs, .. } => {
                     let [weight, bias] = parameters.next().unwrap_or_default() else {
                         return Err(unexpected(layer));
                     };
-                    steps.push(Step::Linear(Linear::new(kernels, *inputs, weight, bias)?));
+                    let linear = with_slice(weight, |weight| {
+                        with_slice(bias, |bias| Ok(Linear::new(kernels, *inputs, weight, bias)?))
+                    })?;
+                    let relu = layers.next_if(|(_, next)| matches!(next, Layer::Relu)).is_some();
+                    steps.push(Step::Linear { linear, relu });
                 }
                 Layer::Relu => steps.push(Step::Relu),
                 Layer::Dropout { rate } => {
@@ -64,17 +77,19 @@ impl<T: Real> RowPart<T> {
                 Layer::Conv2d { .. } | Layer::MaxPool2d { .. } => return Err(unexpected(layer)),
             }
         }
-        Ok(Self { steps })
+        Ok(Self { steps, scratch: Store::default() })
     }
 
     /// Packs other parameters.
-    pub(super) fn repack(&mut self, parameters: &[Vec<T>]) -> Result<()> {
+    pub(super) fn repack(&mut self, parameters: &[&Tensor]) -> Result<()> {
         let layers = self.steps.iter_mut().filter_map(|step| match step {
-            Step::Linear(linear) => Some(linear),
+            Step::Linear { linear, .. } => Some(linear),
             Step::Relu | Step::Dropout { .. } => None,
         });
         for (linear, parameters) in layers.zip(parameters.chunks_exact(2)) {
-            linear.pack(&parameters[0], &parameters[1])?;
+            with_slice(parameters[0], |weight| {
+                with_slice(parameters[1], |bias| Ok(linear.pack(weight, bias)?))
+            })?;
         }
         Ok(())
     }
@@ -86,15 +101,16 @@ impl<T: Real> RowPart<T> {
         count: usize,
         dropout: Option<&Dropout>,
     ) -> Result<&'a [T]> {
+        let mut scratch = self.scratch.take(|_| true);
         let activations = &mut tape.activations;
         activations.resize_with(self.steps.len() + 1, Vec::new);
         for (index, step) in self.steps.iter().enumerate() {
             let (before, behind) = activations.split_at_mut(index + 1);
             let (from, to) = (&before[index], &mut behind[0]);
             match step {
-                Step::Linear(linear) => {
+                Step::Linear { linear, relu } => {
                     to.resize(from.len() / linear.inputs() * linear.outputs(), T::ZERO);
-                    linear.forward(from, to)?;
+                    linear.forward(from, *relu, to, &mut scratch)?;
                 }
                 Step::Relu => {
                     to.clear();
@@ -111,37 +127,37 @@ impl<T: Real> RowPart<T> {
     }
 
     /// Cotangent of the features, given that of the logits, and those of the parameters, if wanted.
-    pub(super) fn pullback(
+    pub(super) fn pullback<'a>(
         &self,
-        tape: &Tape<T>,
-        mut cotangent: Vec<T>,
+        tape: &'a mut Tape<T>,
+        logits: &[T],
         count: usize,
         dropout: Option<&Dropout>,
         wants_weights: bool,
-    ) -> Result<(Vec<T>, Vec<Vec<T>>)> {
+    ) -> Result<(&'a [T], Vec<Vec<T>>)> {
+        let mut scratch = self.scratch.take(|_| true);
+        let Tape { activations, cotangents: [cotangent, next] } = tape;
+        cotangent.clear();
+        cotangent.extend_from_slice(logits);
         let mut parameters = Vec::new();
-        for (step, ends) in self.steps.iter().zip(tape.activations.windows(2)).rev() {
+        for (step, ends) in self.steps.iter().zip(activations.windows(2)).rev() {
             let (from, to) = (&ends[0], &ends[1]);
-            match step {
-                Step::Linear(linear) => {
-                    if wants_weights {
-                        let (weight, bias) = linear.weight_gradient(from, &cotangent)?;
-                        parameters.extend([bias, weight]);
-                    }
-                    let mut gradient = vec![T::ZERO; from.len()];
-                    linear.input_gradient(&cotangent, &mut gradient)?;
-                    cotangent = gradient;
+            if matches!(step, Step::Relu | Step::Linear { relu: true, .. }) {
+                for (value, activation) in cotangent.iter_mut().zip(to) {
+                    *value = if *activation <= T::ZERO { T::ZERO } else { *value };
                 }
-                Step::Relu => {
-                    for (value, activation) in cotangent.iter_mut().zip(to) {
-                        if *activation <= T::ZERO {
-                            *value = T::ZERO;
-                        }
-                    }
+            }
+            if let Step::Linear { linear, .. } = step {
+                if wants_weights {
+                    let (weight, bias) = linear.weight_gradient(from, cotangent, &mut scratch)?;
+                    parameters.extend([bias, weight]);
                 }
-                Step::Dropout { layer, rate } => {
-                    drop_units(dropout, count, *layer, *rate, &mut cotangent);
-                }
+                next.resize(from.len(), T::ZERO);
+                linear.input_gradient(cotangent, next, &mut scratch)?;
+                std::mem::swap(cotangent, next);
+            }
+            if let Step::Dropout { layer, rate } = step {
+                drop_units(dropout, count, *layer, *rate, cotangent);
             }
         }
         parameters.reverse();
