@@ -36,8 +36,7 @@ impl Verdicts {
         let objective = Objective::untargeted(threat);
         let pgd =
             ProjectedAscent { start: Start::Uniform, ..ProjectedAscent::pgd(Norm::Linf, 0.01, 40) };
-        let second_order =
-            ProjectedAscent::default_second_order(Norm::Linf, threat.epsilon, self.samples);
+        let second_order = ProjectedAscent::second_order(Norm::Linf, 0.01, 40, 0.1, self.samples);
         for (name, attack) in [("pgd40_linf", pgd), ("so40_linf", second_order)] {
             let mut portable: Option<Vec<Verdict>> = None;
             for kernels in Kernels::available().into_iter().rev() {

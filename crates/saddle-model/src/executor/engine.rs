@@ -141,7 +141,9 @@ impl<T: Real> Runner<T> {
         let Tape { dropout, images: records, rows, .. } = &mut *tape;
         let dropout = dropout.as_ref();
         let features = rows.features(count * self.images.features());
-        with_slice(images, |pixels| self.images.forward(pixels, count, dropout, records, features))?;
+        with_slice(images, |pixels| {
+            self.images.forward(pixels, count, dropout, records, features)
+        })?;
         let logits = self.rows.forward(rows, count, dropout)?;
         let classes = logits.len() / count.max(1);
         Ok((Tensor::from_slice(logits, (count, classes), &Device::Cpu)?, tape))
