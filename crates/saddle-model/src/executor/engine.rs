@@ -7,7 +7,7 @@
 //! # Invariants
 //!
 //! - Row `i` of logits and input gradient has the same bits in any batch and on any number of threads: images meet
-//!   nobody, and a product's rows do not depend on their neighbours (`saddle_ops::matmul`).
+//!   nobody, and a product's rows do not depend on their neighbours (`saddle_ops::Linear`).
 //! - Weight gradients of linear layers are summed in the order of the rows; those of convolutions in groups of
 //!   [`images::GROUP`] consecutive images, in order within a group and group after group.
 //! - No memory is asked of the system for activations once a batch of that size has run: tapes and scratch go back to
