@@ -147,9 +147,9 @@ impl<T: Real> Fused<'_, T> {
         corner: Corner,
         in_channels: usize,
     ) -> usize {
-        let sums = self.convolve::<L, CELLS>(corner, in_channels);
-        for cell in 0..CELLS {
-            let numbers = [sums[0][cell][0], sums[0][cell][1], sums[1][cell][0], sums[1][cell][1]];
+        let [upper, lower] = self.convolve::<L, CELLS>(corner, in_channels);
+        for (cell, (upper, lower)) in upper.iter().zip(&lower).enumerate() {
+            let numbers = [upper[0], upper[1], lower[0], lower[1]];
             let [row, column] = [corner.row, corner.column + cell];
             let first = corner.group * L::COUNT;
             if self.window == 2 {

@@ -131,10 +131,10 @@ impl<T: Real, const N: usize> Masks for Plain<T, N> {
     fn compress(self, mask: [bool; N], first: u32, values: &mut [T], indices: &mut [u32]) -> usize {
         let (values, indices) = (&mut values[..N], &mut indices[..N]);
         let mut count = 0;
-        for i in 0..N {
+        for (i, keep) in mask.into_iter().enumerate() {
             values[count] = self.0[i];
             indices[count] = first + i as u32;
-            count += usize::from(mask[i]);
+            count += usize::from(keep);
         }
         count
     }
@@ -150,10 +150,10 @@ impl<T: Real, const N: usize> Masks for Plain<T, N> {
     ) -> usize {
         let (marks, values, indices) = (&marks[..N], &mut values[..N], &mut indices[..N]);
         let mut count = 0;
-        for i in 0..N {
+        for (i, mark) in marks.iter().enumerate() {
             values[count] = self.0[i];
-            indices[count] = first + i as u32 + u32::from(marks[i]) * step;
-            count += usize::from(marks[i] != crate::DEAD);
+            indices[count] = first + i as u32 + u32::from(*mark) * step;
+            count += usize::from(*mark != crate::DEAD);
         }
         count
     }
