@@ -1,7 +1,7 @@
 //! The geometry of an attack step, without a network: `cargo bench -p saddle-benches --bench ops`.
 
 use divan::{Bencher, counter::ItemsCount};
-use saddle_benches::{SEED, digits};
+use saddle_benches::{SEED, noise};
 use saddle_ops::{Draws, LpBall, Norm, PixelBox, Radius, ascent_direction, steepest};
 
 fn main() {
@@ -23,7 +23,7 @@ fn ball(norm: Norm) -> LpBall {
 /// 784 normals for each of 100 rows: one sample of a smoothed gradient.
 #[divan::bench(sample_count = 20)]
 fn gaussian(bencher: Bencher<'_, '_>) {
-    let (images, _) = digits(BATCH).expect("uniform images always exist");
+    let (images, _) = noise(BATCH).expect("uniform images always exist");
     let examples: Vec<u64> = (0..BATCH as u64).collect();
     let draws = Draws::new(SEED);
     bencher.counter(ItemsCount::new(BATCH)).bench_local(|| {
@@ -31,10 +31,23 @@ fn gaussian(bencher: Bencher<'_, '_>) {
     });
 }
 
+/// 784 uniforms in a ball for each of 100 rows: a random start.
+#[divan::bench(args = NORMS, sample_count = 20)]
+fn uniform_in_ball(bencher: Bencher<'_, '_>, norm: Norm) {
+    let (images, _) = noise(BATCH).expect("uniform images always exist");
+    let examples: Vec<u64> = (0..BATCH as u64).collect();
+    let (draws, ball) = (Draws::new(SEED), ball(norm));
+    bencher.counter(ItemsCount::new(BATCH)).bench_local(|| {
+        draws
+            .uniform_in_ball("bench", &examples, 0, &ball, &images)
+            .expect("one example for each row")
+    });
+}
+
 /// Clip after project: what PGD does in every step.
 #[divan::bench(args = NORMS, sample_count = 20)]
 fn project_then_clip(bencher: Bencher<'_, '_>, norm: Norm) {
-    let (images, _) = digits(BATCH).expect("uniform images always exist");
+    let (images, _) = noise(BATCH).expect("uniform images always exist");
     let candidate = images.affine(1.5, -0.2).expect("a scalar map of any tensor");
     let ball = ball(norm);
     bencher.counter(ItemsCount::new(BATCH)).bench_local(|| {
@@ -45,7 +58,7 @@ fn project_then_clip(bencher: Bencher<'_, '_>, norm: Norm) {
 /// The exact projection onto ball and box.
 #[divan::bench(args = NORMS, sample_count = 20)]
 fn project_into(bencher: Bencher<'_, '_>, norm: Norm) {
-    let (images, _) = digits(BATCH).expect("uniform images always exist");
+    let (images, _) = noise(BATCH).expect("uniform images always exist");
     let candidate = images.affine(1.5, -0.2).expect("a scalar map of any tensor");
     let ball = ball(norm);
     bencher.counter(ItemsCount::new(BATCH)).bench_local(|| {
@@ -56,7 +69,7 @@ fn project_into(bencher: Bencher<'_, '_>, norm: Norm) {
 /// The steepest direction of each norm.
 #[divan::bench(args = NORMS, sample_count = 20)]
 fn direction(bencher: Bencher<'_, '_>, norm: Norm) {
-    let (images, _) = digits(BATCH).expect("uniform images always exist");
+    let (images, _) = noise(BATCH).expect("uniform images always exist");
     let gradient = images.affine(2.0, -1.0).expect("a scalar map of any tensor");
     let rule = steepest(norm);
     bencher

@@ -36,6 +36,15 @@ pub fn small_architecture() -> Architecture {
     }
 }
 
+/// [`small_architecture`] with dropout before both linear layers.
+pub fn small_architecture_with_dropout() -> Architecture {
+    let mut architecture = small_architecture();
+    architecture.name = "small with dropout".to_owned();
+    architecture.layers.insert(6, Layer::Dropout { rate: 0.5 });
+    architecture.layers.insert(3, Layer::Dropout { rate: 0.25 });
+    architecture
+}
+
 /// The first `count` of the test digits, cut to their middle 24 x 24 pixels and halved.
 ///
 /// # Panics

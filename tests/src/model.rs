@@ -4,7 +4,7 @@ use candle_core::{DType, Device, Tensor};
 use saddle_model::{
     Architecture, Classifier, Executor, Layer, Mode, Network, Result, Wanted, Weights,
 };
-use saddle_ops::Kernels;
+use saddle_ops::{Draws, Kernels};
 
 /// 32-bit hash of `index` under `salt`: a multiplication, then the finaliser of MurmurHash3.
 ///
@@ -56,6 +56,14 @@ pub fn executors() -> Vec<Executor> {
     engines.chain([Executor::Candle]).collect()
 }
 
+/// [`executors`] for large networks: in `f64`, which checks formulas and not instructions, one path will do.
+pub fn executors_of(dtype: DType) -> Vec<Executor> {
+    match dtype {
+        DType::F64 => vec![Executor::Engine(Kernels::detect()), Executor::Candle],
+        _ => executors(),
+    }
+}
+
 /// Small networks that between them have every layer and awkward shapes.
 pub fn small_architectures() -> Vec<Architecture> {
     let convolution = |name: &str, in_channels, out_channels, kernel, stride, padding| {
@@ -64,6 +72,7 @@ pub fn small_architectures() -> Vec<Architecture> {
     let linear =
         |name: &str, inputs, outputs| Layer::Linear { name: name.to_owned(), inputs, outputs };
     let pool = |window| Layer::MaxPool2d { window };
+    let dropout = |rate| Layer::Dropout { rate };
     let architecture = |name: &str, input, classes, layers| Architecture {
         name: name.to_owned(),
         input,
@@ -118,6 +127,41 @@ pub fn small_architectures() -> Vec<Architecture> {
             2,
             vec![Layer::Flatten, linear("a", 12, 5), Layer::Relu, linear("b", 5, 2)],
         ),
+        architecture(
+            "not square, strides that leave rows or columns over",
+            [2, 7, 10],
+            3,
+            vec![
+                convolution("a", 2, 3, 3, 2, 1),
+                Layer::Relu,
+                convolution("b", 3, 4, 2, 3, 0),
+                Layer::Flatten,
+                linear("c", 8, 3),
+            ],
+        ),
+        architecture(
+            "dropout wherever it can stand",
+            [2, 6, 8],
+            3,
+            vec![
+                dropout(0.3),
+                convolution("a", 2, 3, 3, 1, 1),
+                dropout(0.5),
+                Layer::Relu,
+                dropout(0.2),
+                pool(2),
+                dropout(0.1),
+                convolution("b", 3, 4, 2, 1, 1),
+                Layer::Relu,
+                dropout(0.4),
+                Layer::Flatten,
+                dropout(0.25),
+                linear("c", 80, 6),
+                Layer::Relu,
+                dropout(0.5),
+                linear("d", 6, 3),
+            ],
+        ),
     ]
 }
 
@@ -138,6 +182,11 @@ pub fn hashed_images(architecture: &Architecture, count: usize, salt: u64, dtype
     hashed_tensor(&[count, channels, rows, columns], salt, 0.0, 1.0, dtype)
 }
 
+/// Training at some step on these examples.
+pub fn training(examples: &[u64]) -> Mode<'_> {
+    Mode::Training { draws: Draws::new(17), step: 5, pass: 1, examples }
+}
+
 /// Logits, input gradient and weight gradients of `<logits, cotangent>`, each flattened to `f64`.
 pub struct Passed {
     /// Logits in row-major order.
@@ -148,9 +197,19 @@ pub struct Passed {
     pub weights: Vec<(String, Vec<f64>)>,
 }
 
-/// One forward pass and its pullback, everything wanted.
+/// One forward pass in evaluation and its pullback, everything wanted.
 pub fn pass(network: &Network, images: &Tensor, cotangent: &Tensor) -> Result<Passed> {
-    let (logits, pullback) = network.forward(images, Mode::Evaluation)?;
+    pass_in(Mode::Evaluation, network, images, cotangent)
+}
+
+/// One forward pass and its pullback, everything wanted.
+pub fn pass_in(
+    mode: Mode<'_>,
+    network: &Network,
+    images: &Tensor,
+    cotangent: &Tensor,
+) -> Result<Passed> {
+    let (logits, pullback) = network.forward(images, mode)?;
     let gradients = pullback(cotangent, Wanted::BOTH)?;
     let weights = gradients.weights.expect("wanted");
     Ok(Passed {

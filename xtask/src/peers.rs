@@ -1,173 +1,251 @@
-//! The side-by-side run against PyTorch: same network, same weights, same images, one call after the other.
+//! `cargo xtask bench peers`: our work beside PyTorch's, foolbox's and torchattacks', call by call.
 //!
-//! Two server processes stay alive through the run: `peer_input_gradient` of `saddle-benches` and
-//! `benches/peers/torch_input_gradient.py`. Each answers a line that names a mode with the milliseconds that one call
-//! took, after one untimed call of the same kind. A round asks both, in an order that alternates, so that a busy
-//! machine slows both alike; what is reported is the median over the rounds of the ratio *within* a round.
+//! For each row of the table two processes stay alive: `saddle_bench serve` and `benches/peers/rival.py` (or a second one
+//! of ours, for the processor's peak and for one thread against two). They speak lines over pipes. Each answers a line with
+//! the milliseconds that one call took, after one untimed call where a call is short. A round asks both, in an order that
+//! alternates, so that a busy machine slows both alike; the result is the median over the rounds of the ratio *within* a
+//! round, rival time / our time.
 //!
-//! Ours exports weights, images and its own gradients first; the other side loads them and says how far its gradients
-//! are from ours, so that equal work is compared.
+//! Ours writes network, images and its own gradients to a file first. The rival reads them and says how far its gradients
+//! are from ours; a row whose two sides do not do equal work fails.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+mod record;
+mod rows;
+mod server;
+
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use anyhow::{Context as _, ensure};
-use serde_json::{Value, json};
+use anyhow::{Context as _, bail, ensure};
+use clap::Args;
+use serde_json::json;
 
 use crate::workspace::Workspace;
+pub(crate) use record::{Records, append};
+use rows::{Row, table};
+use server::{Cost, Server};
 
-/// PyTorch's memory formats; the second is its fastest in f32.
-const MODES: [&str; 2] = ["nchw", "channels_last"];
+/// Largest relative l2 distance between the two sides' gradients. One window of a pool whose winner rounding decides makes
+/// 1e-4 to 1e-3 of it; another network, loss or layout makes about 1. The second is for bf16, which keeps 8 bits.
+const TOLERANCE: f64 = 1e-2;
+const BF16_TOLERANCE: f64 = 0.1;
+/// Largest difference between the two sides' robust digits, as a part of all: their random starts differ.
+const ROBUST_TOLERANCE: f64 = 0.02;
 
-/// Settings of one side-by-side run.
+/// Our work beside that of PyTorch, foolbox and torchattacks, interleaved call by call, on a robust network.
+///
+/// Ratios are rival time / our time, of processor time at one thread (all threads of a process counted) and of wall time at
+/// two. Without selecting flags the whole table runs, which takes hours; `--work input_gradient --rival channels_last` is a
+/// minute. The rival's side gets glibc's malloc thresholds raised through the environment, which makes it faster. Neither
+/// foolbox nor torchattacks lets fooled digits leave, so ours does not either.
+#[derive(Args)]
 pub(crate) struct Peers {
-    pub(crate) python: PathBuf,
-    pub(crate) batch: usize,
-    pub(crate) threads: usize,
-    pub(crate) rounds: u64,
-    pub(crate) kernels: Option<String>,
-    pub(crate) record: PathBuf,
+    /// A Python that has torch, safetensors, numpy, foolbox and torchattacks.
+    #[arg(long)]
+    python: PathBuf,
+    /// Only rows of this work; may be repeated.
+    #[arg(long, value_parser = rows::works())]
+    work: Vec<String>,
+    /// Only rows against this rival; may be repeated.
+    #[arg(long, value_parser = rows::rivals())]
+    rival: Vec<String>,
+    /// Only rows of this batch, or, where none has it, the selected rows with this batch and no bar.
+    #[arg(long)]
+    batch: Option<usize>,
+    /// Threads, as with `--batch`.
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Our kernels, `avx512`, `avx2` or `portable`, as with `--batch`.
+    #[arg(long)]
+    kernels: Option<String>,
+    /// Rounds [default: 15, and 3 for `train_pgd40_epoch`]; results of fewer than the default are not recorded.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    rounds: Option<u64>,
+    /// Digits of an attack or an epoch [default: 1000 and 6000]; the work's name then says so, and no bar applies.
+    #[arg(long)]
+    digits: Option<usize>,
+    /// Folder with MNIST's IDX files, raw or gzipped [default: fetched into the user's cache].
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Folder that gets one line of JSON for each row.
+    #[arg(long, default_value = "benches/records")]
+    records: PathBuf,
 }
 
-/// Milliseconds of one call.
-#[derive(Clone, Copy)]
-struct Cost {
-    cpu: f64,
-    wall: f64,
+/// Builds our side and says where it lies.
+pub(crate) fn build(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+    let binary = ["--package", "saddle-benches", "--bin", "saddle_bench"];
+    workspace.cargo(&["build", "--release"]).args(binary).run()?;
+    Ok(workspace.target().join("release/saddle_bench"))
 }
 
 impl Peers {
     pub(crate) fn run(&self, workspace: &Workspace) -> anyhow::Result<()> {
-        let binary = ["--package", "saddle-benches", "--bin", "peer_input_gradient"];
-        workspace.cargo(&["build", "--release"]).args(binary).run()?;
-        let shared = workspace.target().join("peer_input_gradient.safetensors");
-        let (batch, threads) = (self.batch.to_string(), self.threads.to_string());
-
-        let mut ours = Command::new(workspace.target().join("release/peer_input_gradient"));
-        ours.args(["--batch", &batch, "--export"]).arg(&shared).env("RAYON_NUM_THREADS", &threads);
-        if let Some(kernels) = &self.kernels {
-            ours.args(["--kernels", kernels]);
-        }
-        let mut ours = Server::start(ours)?;
-
-        let mut torch = Command::new(&self.python);
-        torch.arg(workspace.root().join("benches/peers/torch_input_gradient.py"));
-        torch.args(["--threads", &threads, "--shared"]).arg(&shared);
-        let mut torch = Server::start(torch)?;
-        println!("ours  {}\ntorch {}", ours.hello, torch.hello);
-
-        for mode in MODES {
-            let mut rounds = Vec::new();
-            for round in 0..self.rounds {
-                let pair = if round % 2 == 0 {
-                    let mine = ours.call("engine")?;
-                    (mine, torch.call(mode)?)
-                } else {
-                    let theirs = torch.call(mode)?;
-                    (ours.call("engine")?, theirs)
-                };
-                rounds.push(pair);
+        let rows = self.rows();
+        ensure!(!rows.is_empty(), "no row of the table has this work and this rival");
+        let ours = build(workspace)?;
+        std::fs::create_dir_all(workspace.target().join("bench"))?;
+        println!("{}", Row::HEAD);
+        let mut failed = 0;
+        for row in &rows {
+            match self.measure(workspace, &ours, row) {
+                Ok(words) => println!("{row}  {words}"),
+                Err(error) => {
+                    failed += 1;
+                    println!("{row}  FAILED: {error:#}");
+                }
             }
-            let over = |value: fn(&(Cost, Cost)) -> f64| median(rounds.iter().map(value).collect());
-            let line = json!({
-                "peer": format!("torch {mode}"),
-                "work": "input_gradient",
-                "batch": self.batch,
-                "threads": self.threads,
-                "rounds": self.rounds,
-                "cpu_ratio": over(|(mine, theirs)| mine.cpu / theirs.cpu),
-                "wall_ratio": over(|(mine, theirs)| mine.wall / theirs.wall),
-                "ours_cpu_ms": over(|(mine, _)| mine.cpu),
-                "theirs_cpu_ms": over(|(_, theirs)| theirs.cpu),
-                "ours_wall_ms": over(|(mine, _)| mine.wall),
-                "theirs_wall_ms": over(|(_, theirs)| theirs.wall),
-                "ours": ours.hello,
-                "theirs": torch.hello,
-                "processor": processor(),
-                "commit": workspace.commit(),
-            });
-            println!(
-                "{mode:<14} ours {:.2} ms, torch {:.2} ms of processor; ratio {:.3} (wall {:.3}), medians of {}",
-                number(&line, "ours_cpu_ms"),
-                number(&line, "theirs_cpu_ms"),
-                number(&line, "cpu_ratio"),
-                number(&line, "wall_ratio"),
-                self.rounds
-            );
-            self.append(workspace, &line)?;
         }
+        ensure!(failed == 0, "{failed} of {} rows failed", rows.len());
         Ok(())
     }
 
-    fn append(&self, workspace: &Workspace, line: &Value) -> anyhow::Result<()> {
-        let path = workspace.root().join(&self.record);
-        std::fs::create_dir_all(path.parent().context("the record needs a folder")?)?;
-        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(&path)?;
-        writeln!(file, "{line}")?;
-        Ok(())
+    /// The selected rows of the table, with what the flags change.
+    fn rows(&self) -> Vec<Row> {
+        let named = |names: &[String], name: &str| {
+            names.is_empty() || names.iter().any(|wanted| wanted == name)
+        };
+        let mut rows: Vec<Row> = table()
+            .into_iter()
+            .filter(|row| named(&self.work, row.work) && named(&self.rival, row.rival))
+            .collect();
+        if let Some(batch) = self.batch {
+            narrow(&mut rows, |row| row.batch == batch, |row| row.batch = batch);
+        }
+        if let Some(threads) = self.threads {
+            narrow(&mut rows, |row| row.threads == threads, |row| row.threads = threads);
+        }
+        if let Some(kernels) = &self.kernels {
+            let same = |row: &Row| row.kernels == *kernels;
+            narrow(&mut rows, same, |row| row.kernels.clone_from(kernels));
+        }
+        if let Some(digits) = self.digits {
+            narrow(&mut rows, |row| row.digits().is_none_or(|own| own == digits), |_| ());
+            rows.iter_mut().filter(|row| row.digits().is_some()).for_each(|row| row.slice(digits));
+        }
+        rows
+    }
+
+    /// Runs one row; what is printed behind it.
+    fn measure(&self, workspace: &Workspace, ours: &PathBuf, row: &Row) -> anyhow::Result<String> {
+        let shared = workspace.target().join("bench/shared.safetensors");
+        let flags = row.flags();
+        let serve = |threads: usize| {
+            let mut command = std::process::Command::new(ours);
+            command.arg("serve").args(&flags).args(["--kernels", &row.kernels]);
+            command.args(["--network", row.network()]);
+            command.args(["--digits", &row.digits().unwrap_or(row.batch).to_string()]);
+            command.arg("--cache").arg(workspace.target().join("bench"));
+            command.args(self.data.iter().flat_map(|data| ["--data".as_ref(), data.as_os_str()]));
+            command.env("RAYON_NUM_THREADS", threads.to_string());
+            command
+        };
+        let mut mine = serve(row.threads);
+        mine.arg("--shared").arg(&shared);
+        let mut mine = Server::start(mine)?;
+        if let Some(absent) = mine.hello["absent"].as_str() {
+            return Ok(absent.to_owned());
+        }
+        let theirs = match row.rival {
+            "peak" => {
+                let mut peak = serve(1);
+                peak.arg("--peak");
+                peak
+            }
+            "ours_1_thread" => serve(1),
+            rival => {
+                let mut python = std::process::Command::new(&self.python);
+                python.arg(workspace.root().join("benches/peers/rival.py")).args(&flags);
+                python.args(["--rival", rival, "--threads", &row.threads.to_string()]);
+                python.arg("--shared").arg(&shared);
+                // Below these sizes glibc keeps freed memory instead of giving it back to the system page by page.
+                for threshold in ["MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"] {
+                    python.env(threshold, (1u64 << 30).to_string());
+                }
+                python.env("MALLOC_TOP_PAD_", (1u64 << 26).to_string());
+                python
+            }
+        };
+        let mut theirs = Server::start(theirs)?;
+        let equal = equal_work(row, &mine, &theirs)?;
+
+        let rounds = self.rounds.unwrap_or(row.rounds());
+        let mut pairs = Vec::new();
+        for round in 0..rounds {
+            pairs.push(if round % 2 == 0 {
+                let cost = mine.call()?;
+                (cost, theirs.call()?)
+            } else {
+                let cost = theirs.call()?;
+                (mine.call()?, cost)
+            });
+        }
+        let time = |cost: &Cost| if row.threads == 1 { cost.cpu } else { cost.wall };
+        let over = |value: &dyn Fn(&(Cost, Cost)) -> f64| {
+            server::median(pairs.iter().map(value).collect()).context("no round")
+        };
+        let ratio = over(&|(mine, theirs)| time(theirs) / time(mine))?;
+        let (ours_ms, rival_ms) = (over(&|pair| time(&pair.0))?, over(&|pair| time(&pair.1))?);
+        let line = json!({
+            "work": row.name(),
+            "batch": row.batch,
+            "threads": row.threads,
+            "rival": row.rival,
+            "ratio_median": ratio,
+            "ours_ms": ours_ms,
+            "rival_ms": rival_ms,
+            "rounds": rounds,
+            "kernels": row.kernels,
+            "cpu": record::processor(),
+            "date": record::today(workspace)?,
+        });
+        let recorded = rounds >= row.rounds();
+        if recorded {
+            append(&workspace.root().join(&self.records).join("peers.jsonl"), &line)?;
+        }
+        let bar = row.bar.map_or_else(|| "     ".to_owned(), |bar| format!("{bar:5.2}"));
+        let note = if recorded { "" } else { "; not recorded: too few rounds" };
+        Ok(format!("{ratio:7.3} {bar} {ours_ms:>11.3} {rival_ms:>11.3} {rounds:>6}  {equal}{note}"))
     }
 }
 
-/// A child that answers lines with lines; killed when dropped.
-struct Server {
-    child: Child,
-    questions: ChildStdin,
-    answers: BufReader<ChildStdout>,
-    /// The first line it said: its version, kernels and findings, as JSON.
-    hello: Value,
-}
-
-impl Server {
-    fn start(mut command: Command) -> anyhow::Result<Self> {
-        let name = format!("{:?}", command.get_program());
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("cannot start {name}"))?;
-        let questions = child.stdin.take().context("no standard input")?;
-        let mut answers = BufReader::new(child.stdout.take().context("no standard output")?);
-        let mut line = String::new();
-        answers.read_line(&mut line)?;
-        let hello = serde_json::from_str(&line)
-            .with_context(|| format!("{name} did not come up: {line:?}"))?;
-        Ok(Self { child, questions, answers, hello })
+/// Keeps the rows that fit; if none does, changes all, once each, and takes their bars away.
+fn narrow(rows: &mut Vec<Row>, fits: impl Fn(&Row) -> bool, change: impl Fn(&mut Row)) {
+    if rows.iter().any(&fits) {
+        rows.retain(fits);
+        return;
     }
-
-    fn call(&mut self, mode: &str) -> anyhow::Result<Cost> {
-        writeln!(self.questions, "{mode}")?;
-        let mut line = String::new();
-        self.answers.read_line(&mut line)?;
-        let numbers: Vec<f64> =
-            line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-        ensure!(numbers.len() == 2, "expected `CPU_MS WALL_MS`, got {line:?}");
-        Ok(Cost { cpu: numbers[0], wall: numbers[1] })
+    for row in rows.iter_mut() {
+        change(row);
+        row.bar = None;
     }
+    let names: Vec<String> = rows.iter().map(ToString::to_string).collect();
+    let mut place = 0;
+    rows.retain(|_| {
+        place += 1;
+        !names[..place - 1].contains(&names[place - 1])
+    });
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have gone by itself; either way nothing is left running.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+/// Says in words that both sides do the same, or fails.
+fn equal_work(row: &Row, mine: &Server, theirs: &Server) -> anyhow::Result<String> {
+    let mut words = Vec::new();
+    if let Some(difference) = theirs.hello["difference"].as_f64() {
+        let allowed = if row.rival.ends_with("bf16") { BF16_TOLERANCE } else { TOLERANCE };
+        if difference > allowed {
+            bail!(
+                "the gradients are {difference:.1e} apart (relative, l2), {allowed:.0e} is allowed"
+            );
+        }
+        words.push(format!("gradients {difference:.0e} apart"));
     }
-}
-
-/// The middle value; of an even number, the mean of the two in the middle.
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 }
-}
-
-fn number(line: &Value, field: &str) -> f64 {
-    line[field].as_f64().unwrap_or(f64::NAN)
-}
-
-/// Name of the processor, where the system tells.
-fn processor() -> String {
-    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    model.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.to_owned())
+    if let (Some(mine), Some(theirs)) =
+        (mine.hello["robust"].as_u64(), theirs.hello["robust"].as_u64())
+    {
+        let digits = row.digits().unwrap_or(row.batch);
+        if mine.abs_diff(theirs) as f64 > ROBUST_TOLERANCE * digits as f64 {
+            bail!("{mine} robust digits of {digits} for us, {theirs} for the rival");
+        }
+        words.push(format!("{mine} and {theirs} robust"));
+    }
+    Ok(words.join(", "))
 }

@@ -57,15 +57,4 @@ impl Workspace {
     pub(crate) fn cargo(&self, arguments: &[&str]) -> Cmd<'_> {
         self.shell.cmd(&self.cargo).args(arguments)
     }
-
-    /// Short name of the commit, with a mark when the work tree differs from it; empty outside of git.
-    pub(crate) fn commit(&self) -> String {
-        self.shell
-            .cmd("git")
-            .args(["describe", "--always", "--dirty", "--abbrev=12"])
-            .quiet()
-            .ignore_stderr()
-            .read()
-            .unwrap_or_default()
-    }
 }

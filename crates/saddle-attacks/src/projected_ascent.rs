@@ -27,7 +27,7 @@ use std::sync::Arc;
 
 use candle_core::Tensor;
 use saddle_model::{Aim, Loss, LossKind};
-use saddle_ops::{Draws, GradientHealth, Norm, StepRule, ascent_direction};
+use saddle_ops::{Draws, GradientHealth, Norm, RowHealth, StepRule, ascent_direction};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -212,17 +212,12 @@ struct Ascent {
 }
 
 impl Ascent {
-    /// One direction per row from one combined gradient per row, and its health.
-    fn direction(&mut self, gradient: &Tensor) -> Result<Tensor> {
+    /// One direction per row from the velocity that one combined gradient per row changes.
+    fn velocity(&mut self, gradient: &Tensor) -> Result<Tensor> {
         let ProjectedAscent { rule, momentum, .. } = self.settings;
-        let unit = if momentum > 0.0 && rule != StepRule::Raw { StepRule::Unit } else { rule };
+        let unit = if rule == StepRule::Raw { rule } else { StepRule::Unit };
         let (mut direction, health) = ascent_direction(unit, gradient)?;
-        for (total, row) in self.health.iter_mut().zip(health) {
-            total.record(row);
-        }
-        if momentum == 0.0 {
-            return Ok(direction);
-        }
+        self.record(health);
         if rule == StepRule::Sign {
             direction = divide_by_l1(&direction)?;
         }
@@ -232,6 +227,13 @@ impl Ascent {
         };
         self.velocity = Some(velocity.clone());
         Ok(ascent_direction(rule, &velocity)?.0)
+    }
+
+    /// Counts what the rows of a gradient looked like.
+    fn record(&mut self, health: Vec<RowHealth>) {
+        for (total, row) in self.health.iter_mut().zip(health) {
+            total.record(row);
+        }
     }
 }
 
@@ -276,11 +278,20 @@ impl Run for Ascent {
             Error::attack(&self.settings.name(), message)
         })?;
         let combined = self.settings.direction.combine(&gradient, self.ids.len())?;
-        let direction = self.direction(&combined)?;
-        let candidate = (&self.iterate + (direction * self.settings.step_size)?)?;
+        let ProjectedAscent { rule, step_size, momentum, .. } = self.settings;
         let ball = self.threat_model.ball();
         let pixels = self.threat_model.pixels;
-        self.iterate = ball.project_then_clip(&self.natural, &candidate, pixels)?.detach();
+        self.iterate = if momentum == 0.0 {
+            let step = (rule, step_size);
+            let (iterate, health) =
+                ball.ascend(&self.natural, &self.iterate, &combined, step, pixels)?;
+            self.record(health);
+            iterate
+        } else {
+            let direction = self.velocity(&combined)?;
+            let candidate = (&self.iterate + (direction * step_size)?)?;
+            ball.project_then_clip(&self.natural, &candidate, pixels)?
+        };
         self.step += 1;
         Ok(())
     }

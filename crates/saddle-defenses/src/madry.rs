@@ -270,7 +270,7 @@ impl Defense for Madry {
         at: &StepContext,
     ) -> Result<StepReport> {
         let adversarial = self.attack(classifier, batch, at)?;
-        let report = descend(classifier, &adversarial.images, batch.labels(), at)?;
+        let report = descend(classifier, &adversarial.images, batch, at)?;
         Ok(StepReport {
             passes: report.passes + adversarial.passes,
             ball: Some((adversarial.norm, adversarial.radius.get())),

@@ -22,12 +22,12 @@ impl Defense for Natural {
         batch: &Examples,
         at: &StepContext,
     ) -> Result<StepReport> {
-        descend(classifier, batch.images(), batch.labels(), at)
+        descend(classifier, batch.images(), batch, at)
     }
 }
 
-/// Weight gradients of the cross-entropy on `images`: one forward pass in training mode, one
-/// pullback to the weights.
+/// Weight gradients of the cross-entropy on `images`, which stand in for those of `batch` row by row:
+/// one forward pass in training mode, one pullback to the weights.
 ///
 /// # Errors
 ///
@@ -35,12 +35,13 @@ impl Defense for Natural {
 pub(crate) fn descend(
     classifier: &dyn Classifier,
     images: &Tensor,
-    labels: &[u32],
+    batch: &Examples,
     at: &StepContext,
 ) -> Result<StepReport> {
+    let labels = batch.labels();
     let rows: Vec<usize> = (0..labels.len()).collect();
     let loss = Loss::new(LossKind::CrossEntropy, labels.to_vec(), &Aim::Untargeted)?;
-    let mode = Mode::Training { draws: at.draws, step: at.step };
+    let mode = Mode::Training { draws: at.draws, step: at.step, pass: 0, examples: batch.ids() };
     let (logits, pullback) = classifier.forward(images, mode)?;
     let evaluated = loss.evaluate(&logits, &rows)?;
     let cotangent = match at.reduction {

@@ -14,7 +14,7 @@ use crate::{Error, Layer, Parameter, Result, architectures};
 const LARGEST_ACTIVATION: usize = 1 << 26;
 
 /// What a network computes, without its weights.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Architecture {
     /// Name, e.g. `madry`.
@@ -31,6 +31,11 @@ impl Architecture {
     /// The network of Madry et al. for MNIST: see [`architectures`].
     pub fn madry() -> Self {
         architectures::madry()
+    }
+
+    /// Every network that has a table, `madry` first; names are unique, and so are names and shapes of parameters.
+    pub fn all() -> Vec<Self> {
+        architectures::all()
     }
 
     /// The architecture of that name.

@@ -6,7 +6,8 @@
 //!
 //! # Invariants
 //!
-//! - Row `i` of the logits and of the input gradient depends on row `i` of the images and of the cotangent only.
+//! - Row `i` of the logits and of the input gradient depends on row `i` of the images and of the cotangent only, in
+//!   training also on the id of its example.
 //!   Weight gradients are sums over rows, never means.
 //! - What comes out is detached: no gradient leaves this crate attached to a graph.
 //! - In [`Mode::Evaluation`] two calls on equal images give equal logits.
@@ -17,16 +18,25 @@ use saddle_ops::Draws;
 use crate::{Result, Weights};
 
 /// Whether the network is being judged or trained. Layers that draw (dropout) do so in training only.
+///
+/// What a layer draws for a row is a pure function of seed, step, pass, the example that the row shows and the layer's
+/// place in the network. So it does not depend on the batch that the example travels in, nor on its place there, and a
+/// pullback goes through the draws of its own forward pass.
 #[derive(Clone, Copy)]
-pub enum Mode {
+pub enum Mode<'a> {
     /// Deterministic: what attacks and judges use.
     Evaluation,
-    /// Layers that draw take their noise from `draws` at `step`.
+    /// Layers that draw take their noise from `draws`.
     Training {
         /// Source of the noise.
         draws: Draws,
         /// Number of the training step.
         step: u32,
+        /// Number of the pass within the step: two passes on the same examples draw apart if it differs, and alike if it
+        /// does not.
+        pass: u32,
+        /// For each row the id of its example, its index in the data set.
+        examples: &'a [u64],
     },
 }
 
@@ -72,8 +82,9 @@ pub trait Classifier: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`crate::Error::Shape`] when the images do not fit; [`crate::Error::Classifier`] is free for implementors.
-    fn forward<'a>(&'a self, images: &Tensor, mode: Mode) -> Result<(Tensor, Pullback<'a>)>;
+    /// [`crate::Error::Shape`] when the images do not fit, or the examples of [`Mode::Training`] are not one for each;
+    /// [`crate::Error::Classifier`] is free for implementors.
+    fn forward<'a>(&'a self, images: &Tensor, mode: Mode<'_>) -> Result<(Tensor, Pullback<'a>)>;
 
     /// Logits alone, in evaluation mode.
     ///

@@ -1,11 +1,12 @@
 //! Weights before training, as pure functions of a seed.
 //!
-//! Two initialisations, because two are in play: the one that the published networks were trained from and the one that
-//! most PyTorch programs use without naming it. They lead to different trainings, so a plan names its own.
+//! Several, because several are in play: those that the published networks were trained from and the ones that PyTorch's
+//! and Keras' programs use without naming them. They lead to different trainings, so a plan names its own.
 //!
 //! # Invariants
 //!
-//! A parameter's values depend on the seed, its name and its shape, never on the other parameters or on threads.
+//! A parameter's values depend on the seed, its name and its shape, never on the other parameters or on threads; after
+//! Trades also on whether its layer is the last one with parameters.
 //!
 //! # Sources
 //!
@@ -13,6 +14,10 @@
 //!   again whatever falls beyond two standard deviations.
 //! - Default: `torch.nn.Conv2d` and `torch.nn.Linear`, `kaiming_uniform_(a=sqrt(5))`, which is
 //!   `U(-1/sqrt(fan_in), 1/sqrt(fan_in))`, for the weight, and the same bound for the bias.
+//! - Trades: `models/small_cnn.py` of TRADES; `kaiming_normal_` is `N(0, 2 / fan_in)`. With logits that are all zero the
+//!   gradients of its first attack are, too.
+//! - Glorot: `glorot_uniform` of Keras, `U(-b, b)` with `b = sqrt(6 / (fan_in + fan_out))`; Glorot and Bengio (AISTATS
+//!   2010), equation 16.
 
 use candle_core::{Device, Tensor};
 use saddle_ops::{Draws, Stream};
@@ -35,6 +40,11 @@ pub enum Initialization {
     /// Weights and biases uniform within 1 / sqrt(fan in): PyTorch's default.
     #[default]
     Default,
+    /// Convolutions: weights normal with variance 2 / fan in, biases 0. The last layer: all 0. Other layers as
+    /// [`Initialization::Default`].
+    Trades,
+    /// Weights uniform within sqrt(6 / (fan in + fan out)), biases 0: Keras' default.
+    Glorot,
 }
 
 /// Draws `f32` weights for an architecture, on the CPU.
@@ -49,23 +59,18 @@ pub fn initialize(
 ) -> Result<Weights> {
     architecture.validate()?;
     let mut entries = Vec::new();
-    for parameters in architecture.layers.iter().map(Layer::parameters) {
-        // A bias shares the fan-in of its weight, which comes first.
-        let fan_in = parameters.first().map_or(0, |weight| weight.shape[1..].iter().product());
+    let layers: Vec<_> = architecture.layers.iter().map(Layer::parameters).collect();
+    let last = layers.iter().rposition(|parameters| !parameters.is_empty());
+    for (index, parameters) in layers.into_iter().enumerate() {
+        let Some(weight) = parameters.first() else { continue };
+        let layer = Fan::of(&weight.shape, Some(index) == last);
         for parameter in parameters {
             let is_bias = parameter.shape.len() == 1;
             let mut stream = draws.stream(&format!("initialize {}", parameter.name), 0, 0, 0, 0);
             let count: usize = parameter.shape.iter().product();
-            let values: Vec<f32> = match initialization {
-                Initialization::Madry if is_bias => vec![MADRY_BIAS as f32; count],
-                Initialization::Madry => {
-                    (0..count).map(|_| truncated_normal(&mut stream) as f32).collect()
-                }
-                Initialization::Default => {
-                    let bound = 1.0 / (fan_in as f64).sqrt();
-                    (0..count).map(|_| (bound * (2.0 * stream.uniform() - 1.0)) as f32).collect()
-                }
-            };
+            let values: Vec<f32> = (0..count)
+                .map(|_| initialization.draw(&layer, is_bias, &mut stream) as f32)
+                .collect();
             let tensor = Tensor::from_vec(values, parameter.shape, &Device::Cpu)?;
             entries.push((parameter.name, tensor));
         }
@@ -76,6 +81,44 @@ pub fn initialize(
         }
         other => other,
     })
+}
+
+/// What a rule may know of the layer that a number belongs to.
+struct Fan {
+    /// Numbers that one output is made of.
+    fan_in: f64,
+    /// Numbers that one input goes into.
+    fan_out: f64,
+    is_convolution: bool,
+    is_last: bool,
+}
+
+impl Fan {
+    fn of(weight: &[usize], is_last: bool) -> Self {
+        let product = |sides: &[usize]| sides.iter().product::<usize>() as f64;
+        Self {
+            fan_in: product(&weight[1..]),
+            fan_out: product(&weight[..1]) * product(&weight[2..]),
+            is_convolution: weight.len() == 4,
+            is_last,
+        }
+    }
+}
+
+impl Initialization {
+    fn draw(self, layer: &Fan, is_bias: bool, stream: &mut Stream) -> f64 {
+        let mut uniform = |bound: f64| bound * (2.0 * stream.uniform() - 1.0);
+        match self {
+            Self::Madry if is_bias => MADRY_BIAS,
+            Self::Madry => truncated_normal(stream),
+            Self::Default => uniform(1.0 / layer.fan_in.sqrt()),
+            Self::Trades if layer.is_last || layer.is_convolution && is_bias => 0.0,
+            Self::Trades if layer.is_convolution => (2.0 / layer.fan_in).sqrt() * stream.normal(),
+            Self::Trades => uniform(1.0 / layer.fan_in.sqrt()),
+            Self::Glorot if is_bias => 0.0,
+            Self::Glorot => uniform((6.0 / (layer.fan_in + layer.fan_out)).sqrt()),
+        }
+    }
 }
 
 fn truncated_normal(stream: &mut Stream) -> f64 {

@@ -10,6 +10,7 @@
 //!   TensorFlow's `SAME` for a 5 x 5 kernel and stride 1 is `padding: 2`.
 //! - A pool's windows do not overlap; the stride is the window. Rows and columns must divide by the window.
 //! - Flattening is channel-major, `[c, h, w]`, as PyTorch does it. TensorFlow's is `[h, w, c]`.
+//! - Dropout draws in training only; which units, [`crate::Mode`] says.
 
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +24,7 @@ pub struct Parameter {
 }
 
 /// One row of an architecture table.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Layer {
     /// Square convolution with bias.
@@ -59,6 +60,12 @@ pub enum Layer {
         /// Features that go out.
         outputs: usize,
     },
+    /// In training each unit is 0 with probability `rate`, else multiplied by `1 / (1 - rate)`, so that its mean stays; in
+    /// evaluation nothing happens.
+    Dropout {
+        /// Probability of being dropped, in `[0, 1)`.
+        rate: f64,
+    },
 }
 
 impl Layer {
@@ -69,7 +76,9 @@ impl Layer {
                 (name, vec![*out_channels, *in_channels, *kernel, *kernel])
             }
             Self::Linear { name, inputs, outputs } => (name, vec![*outputs, *inputs]),
-            Self::Relu | Self::MaxPool2d { .. } | Self::Flatten => return Vec::new(),
+            Self::Relu | Self::MaxPool2d { .. } | Self::Flatten | Self::Dropout { .. } => {
+                return Vec::new();
+            }
         };
         let bias = vec![weight[0]];
         vec![
@@ -106,6 +115,10 @@ impl Layer {
                 }
             }
             (Self::Relu, _) => Ok(shape.to_vec()),
+            (Self::Dropout { rate }, _) if !(0.0..1.0).contains(rate) => {
+                Err(format!("dropout at rate {rate}; a rate is at least 0 and less than 1"))
+            }
+            (Self::Dropout { .. }, _) => Ok(shape.to_vec()),
             (Self::MaxPool2d { window }, &[channels, height, width]) => {
                 if *window == 0 || height % window != 0 || width % window != 0 {
                     return Err(format!(

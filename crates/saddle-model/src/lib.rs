@@ -12,7 +12,7 @@
 //!
 //! What a network computes is data: an [`Architecture`] is a list of [`Layer`]s, as a paper prints it in a table, and it
 //! travels in the metadata of the weight file ([`to_bytes`], [`from_bytes`], [`load_network`]). Who computes it is a
-//! value too: an [`Executor`], either candle with autograd (the reference, on any device) or the engine (our CPU
+//! value too: an [`Executor`], either candle's operations (the reference, on any device) or the engine (our CPU
 //! kernels). [`Network`] joins the three; its callers cannot tell executors apart but by their speed, and tests hold one
 //! against the other and both against PyTorch.
 //!

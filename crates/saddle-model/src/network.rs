@@ -41,7 +41,7 @@ impl Network {
         &self.weights
     }
 
-    /// Replaces the weights; the executor repacks them, into the same memory where dtype and device stay.
+    /// Replaces the weights. The engine packs them into the memory of the old ones where the dtype stays.
     ///
     /// # Errors
     ///
@@ -50,7 +50,7 @@ impl Network {
         weights.check(&self.architecture)?;
         let same_home = weights.device().same_device(self.weights.device());
         if same_home && weights.dtype() == self.weights.dtype() {
-            self.prepared.repack(&weights)?;
+            self.prepared.repack(&self.architecture, &weights)?;
         } else {
             self.prepared = executor::prepare(&self.architecture, &weights, self.executor)?;
         }
@@ -104,8 +104,9 @@ impl Classifier for Network {
         self.architecture.classes
     }
 
-    fn forward<'a>(&'a self, images: &Tensor, mode: Mode) -> Result<(Tensor, Pullback<'a>)> {
+    fn forward<'a>(&'a self, images: &Tensor, mode: Mode<'_>) -> Result<(Tensor, Pullback<'a>)> {
         self.check_images(images)?;
+        check_examples(images, mode)?;
         let (logits, tape) = self.prepared.forward(&images.detach(), mode)?;
         let shape = logits.dims().to_vec();
         let pullback = move |cotangent: &Tensor, wanted: Wanted| -> Result<Gradients> {
@@ -124,6 +125,18 @@ impl Classifier for Network {
     fn logits(&self, images: &Tensor) -> Result<Tensor> {
         self.check_images(images)?;
         self.prepared.logits(&images.detach())
+    }
+}
+
+fn check_examples(images: &Tensor, mode: Mode<'_>) -> Result<()> {
+    let rows = images.dims()[0];
+    match mode {
+        Mode::Training { examples, .. } if examples.len() != rows => Err(Error::Shape {
+            operation: "network forward",
+            expected: format!("the id of an example for each of {rows} rows"),
+            found: format!("{} ids", examples.len()),
+        }),
+        _ => Ok(()),
     }
 }
 

@@ -27,7 +27,7 @@ use safetensors::{Dtype, SafeTensorError, SafeTensors};
 use crate::{Architecture, Error, Executor, Network, Parameter, Result, Weights};
 
 /// Where weights come from. Every field is optional, since a foreign file says nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Metadata {
     /// The network whose weights these are.
     pub architecture: Option<Architecture>,

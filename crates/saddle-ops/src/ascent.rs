@@ -154,9 +154,9 @@ pub fn ascent_direction(rule: StepRule, gradient: &Tensor) -> Result<(Tensor, Ve
 }
 
 /// Writes the direction of one row into `out`, which holds zeros.
-fn direction<T: Entry>(rule: StepRule, gradient: &[T], out: &mut [T]) -> RowHealth {
-    let wide: Vec<f64> = widened(gradient).collect();
-    let largest = largest_magnitude(&wide);
+pub(crate) fn direction<T: Entry>(rule: StepRule, gradient: &[T], out: &mut [T]) -> RowHealth {
+    let wide = widened(gradient);
+    let largest = largest_magnitude(wide.clone());
     if !largest.is_finite() {
         return RowHealth::NonFinite;
     }
@@ -166,19 +166,19 @@ fn direction<T: Entry>(rule: StepRule, gradient: &[T], out: &mut [T]) -> RowHeal
     match rule {
         StepRule::Raw => out.copy_from_slice(gradient),
         StepRule::Unit => {
-            let length = Norm::L2.size(&wide) / largest;
-            for (out, g) in out.iter_mut().zip(&wide) {
+            let length = Norm::L2.size(wide.clone()) / largest;
+            for (out, g) in out.iter_mut().zip(wide) {
                 *out = T::from_f64(g / largest / length);
             }
         }
         StepRule::Sign => {
-            for (out, g) in out.iter_mut().zip(&wide) {
-                *out = T::from_f64(if *g == 0.0 { 0.0 } else { g.signum() });
+            for (out, g) in out.iter_mut().zip(wide) {
+                *out = T::from_f64(if g == 0.0 { 0.0 } else { g.signum() });
             }
         }
         StepRule::Coordinate => {
-            if let Some(i) = wide.iter().position(|g| g.abs() == largest) {
-                out[i] = T::from_f64(wide[i].signum());
+            if let Some(i) = wide.clone().position(|g| g.abs() == largest) {
+                out[i] = T::from_f64(gradient[i].to_f64().signum());
             }
         }
     }

@@ -15,8 +15,8 @@
 //! stream: purpose (32) | sample (32)
 //! ```
 //!
-//! The purpose keeps single numbers, noise tensors, starts and permutations apart, so that none
-//! repeats another's words. Transcendental functions come from the `libm` crate or from polynomials
+//! The purpose keeps single numbers, noise tensors, starts, permutations and dropout apart, so that
+//! none repeats another's words. Transcendental functions come from the `libm` crate or from polynomials
 //! of our own, never from the platform's library, whose last bits differ between machines.
 //!
 //! # What is deliberately absent
@@ -25,6 +25,7 @@
 
 mod naive;
 mod normals;
+mod survivors;
 mod tensors;
 
 use rand_chacha::ChaCha8Rng;
@@ -43,6 +44,7 @@ enum Purpose {
     Gaussian = 1,
     Ball = 2,
     Permutation = 3,
+    Survival = 4,
 }
 
 impl Draws {

@@ -18,13 +18,18 @@
 
 mod buffer;
 mod lanes;
+mod masks;
 
 pub use buffer::Buffer;
-pub(crate) use lanes::Lanes;
+pub(crate) use lanes::{Lanes, prefetch};
+pub(crate) use masks::Masks;
 
 use crate::{Error, Result};
 use candle_core::WithDType;
 use lanes::Plain;
+
+/// Lanes of the widest register of any path.
+pub(crate) const WIDEST: usize = 16;
 
 /// A set of vector instructions that this processor has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,10 +58,13 @@ impl Kernels {
         let mut available = Vec::new();
         #[cfg(target_arch = "x86_64")]
         {
-            if std::arch::is_x86_feature_detected!("avx512f") {
+            // Every processor with AVX has popcnt, but the compiler wants to be told.
+            let counts = std::arch::is_x86_feature_detected!("popcnt");
+            if counts && std::arch::is_x86_feature_detected!("avx512f") {
                 available.push(Self(Path::Avx512));
             }
-            if std::arch::is_x86_feature_detected!("avx2")
+            if counts
+                && std::arch::is_x86_feature_detected!("avx2")
                 && std::arch::is_x86_feature_detected!("fma")
             {
                 available.push(Self(Path::Avx2));
@@ -150,22 +158,22 @@ impl Real for f32 {
 
     fn dispatch<W: Work<Self>>(kernels: Kernels, work: W) -> W::Output {
         #[cfg(target_arch = "x86_64")]
-        #[target_feature(enable = "avx512f")]
+        #[target_feature(enable = "avx512f,popcnt")]
         fn avx512<W: Work<f32>>(work: W) -> W::Output {
             work.run::<lanes::Avx512>()
         }
         #[cfg(target_arch = "x86_64")]
-        #[target_feature(enable = "avx2,fma")]
+        #[target_feature(enable = "avx2,fma,popcnt")]
         fn avx2<W: Work<f32>>(work: W) -> W::Output {
             work.run::<lanes::Avx2>()
         }
         match kernels.0 {
             Path::Portable => work.run::<Plain<Self, 4>>(),
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: `Path::Avx2` is made only by `Kernels::available`, which saw avx2 and fma on this processor.
+            // SAFETY: `Path::Avx2` is made only by `Kernels::available`, which saw avx2, fma and popcnt on this processor.
             Path::Avx2 => unsafe { avx2(work) },
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: `Path::Avx512` is made only by `Kernels::available`, which saw avx512f on this processor.
+            // SAFETY: `Path::Avx512` is made only by `Kernels::available`, which saw avx512f and popcnt on this processor.
             Path::Avx512 => unsafe { avx512(work) },
         }
     }

@@ -59,16 +59,16 @@ mod relu;
 mod rows;
 
 pub use ascent::{GradientHealth, RowHealth, StepRule, ascent_direction, steepest};
-pub use ball::{LpBall, PixelBox, TOLERANCE};
+pub use ball::{LpBall, PixelBox, TOLERANCE, ascend_composed};
 pub use conv2d::{
-    Conv2d, ConvGradient, ConvShape, InputGradientScratch, SparseCotangent, conv2d_gradients_naive,
-    conv2d_naive,
+    Conv2d, ConvGradient, ConvShape, ForwardScratch, InputGradientScratch, SparseCotangent,
+    conv2d_gradients_naive, conv2d_naive,
 };
 pub use draws::{Draws, Stream};
 pub use error::{Error, Result};
 pub use kernels::{Buffer, Kernels, Real};
-pub use linear::{Linear, linear_gradients_naive, linear_naive};
-pub use matmul::{PackedMatrix, Rows, matmul, matmul_by_columns, matmul_by_rows, matmul_naive};
+pub use linear::{Linear, LinearScratch, linear_gradients_naive, linear_naive};
+pub use matmul::{PackedMatrix, Rows, matmul, matmul_naive};
 pub use max_pool2d::{
     DEAD, Pool, max_pool2d, max_pool2d_composed, max_pool2d_gradient_naive, max_pool2d_naive,
 };

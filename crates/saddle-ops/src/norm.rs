@@ -42,9 +42,7 @@ impl Norm {
     /// [`Error::UnsupportedDtype`] for anything but `f32` and `f64`.
     pub fn sizes(self, rows: &Tensor) -> Result<Vec<f64>> {
         fn sizes<T: Entry>(norm: Norm, rows: &Batch) -> Result<Vec<f64>> {
-            rows.read(|values: &[T]| {
-                rows.map(|i| norm.size(&widened(row(values, i, rows.width)).collect::<Vec<_>>()))
-            })
+            rows.read(|values: &[T]| rows.map(|i| norm.size(widened(row(values, i, rows.width)))))
         }
         let rows = Batch::new("norm", rows)?;
         by_dtype!(rows, sizes(self, &rows))
@@ -63,7 +61,7 @@ impl Norm {
                     a.map(|i| {
                         let left = widened(row(left, i, a.width));
                         let right = widened(row(right, i, a.width));
-                        norm.size(&left.zip(right).map(|(l, r)| l - r).collect::<Vec<_>>())
+                        norm.size(left.zip(right).map(|(l, r)| l - r))
                     })
                 })
             })?
@@ -73,14 +71,14 @@ impl Norm {
     }
 
     /// Norm of one row.
-    pub(crate) fn size(self, row: &[f64]) -> f64 {
+    pub(crate) fn size(self, row: impl Iterator<Item = f64> + Clone) -> f64 {
         match self {
-            Self::L1 => row.iter().map(|v| v.abs()).sum(),
+            Self::L1 => row.map(f64::abs).sum(),
             Self::L2 => {
                 // Scaled, so that no square leaves the range of f64.
-                let largest = largest_magnitude(row);
+                let largest = largest_magnitude(row.clone());
                 if largest > 0.0 && largest.is_finite() {
-                    let squares: f64 = row.iter().map(|v| (v / largest) * (v / largest)).sum();
+                    let squares: f64 = row.map(|v| (v / largest) * (v / largest)).sum();
                     largest * squares.sqrt()
                 } else {
                     largest
@@ -92,8 +90,8 @@ impl Norm {
 }
 
 /// Largest absolute value of `row`, NaN when any entry is NaN.
-pub(crate) fn largest_magnitude(row: &[f64]) -> f64 {
-    row.iter().map(|v| v.abs()).fold(0.0, |m, v| if v > m || v.is_nan() { v } else { m })
+pub(crate) fn largest_magnitude(row: impl Iterator<Item = f64>) -> f64 {
+    row.map(f64::abs).fold(0.0, |m, v| if v > m || v.is_nan() { v } else { m })
 }
 
 /// Row `i` of `values`, whose rows are `width` long.
@@ -102,7 +100,7 @@ pub(crate) fn row<T>(values: &[T], i: usize, width: usize) -> &[T] {
 }
 
 /// The numbers of `row` in `f64`.
-pub(crate) fn widened<T: Entry>(row: &[T]) -> impl Iterator<Item = f64> {
+pub(crate) fn widened<T: Entry>(row: &[T]) -> impl Iterator<Item = f64> + Clone {
     row.iter().map(|v| v.to_f64())
 }
 

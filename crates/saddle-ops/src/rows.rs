@@ -119,6 +119,11 @@ impl Batch {
         Ok((Self::new(operation, left)?, Self::new(operation, right)?))
     }
 
+    /// The checked tensor, on the host.
+    pub(crate) fn host(&self) -> &Tensor {
+        &self.host
+    }
+
     /// Number format of the rows.
     pub(crate) fn dtype(&self) -> DType {
         self.host.dtype()

@@ -19,6 +19,7 @@
 //! | --- | --- |
 //! | `cell` | [`Cell`]: one measured accuracy, its interval, its place in the table |
 //! | `figure` | [`Figure`], [`Series`]: curves over the steps of an attack |
+//! | `ratios` | [`RatioChart`]: how many times faster than others |
 //! | `rivals` | [`RivalRow`], [`compare`]: attacks held against each other on the same digits |
 //! | `report` | [`Report`], [`Provenance`], [`Finding`], to and from JSON |
 //! | [`statistics`] | Wilson interval, exact McNemar test, Holm's adjustment, quantiles |
@@ -38,6 +39,7 @@ mod markdown;
 mod number;
 pub mod paper;
 mod plot;
+mod ratios;
 mod report;
 mod rivals;
 pub mod statistics;
@@ -47,5 +49,6 @@ pub use cell::{Cell, CellKey, Setting, Shown, Status};
 pub use error::{Error, Result};
 pub use figure::{Figure, Series};
 pub use paper::TrainingNorm;
+pub use ratios::{RatioChart, RatioRow};
 pub use report::{AttackNote, Choice, Fact, Failure, Finding, Provenance, Report, Side};
 pub use rivals::{Contender, McNemar, Place, RivalRow, Role, adjust, compare};

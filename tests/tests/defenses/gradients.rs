@@ -8,7 +8,10 @@ use saddle_model::{
     Aim, Classifier, Executor, Initialization, Loss, LossKind, Network, Weights, initialize,
 };
 use saddle_ops::Kernels;
-use saddle_tests::defenses::{draws, small_architecture, small_digits};
+use saddle_tests::defenses::{
+    draws, small_architecture, small_architecture_with_dropout, small_digits,
+};
+use saddle_tests::model::relative_difference;
 
 const STEP: f64 = 1e-6;
 
@@ -120,4 +123,24 @@ fn the_report_says_loss_and_hits_of_the_batch() {
         .filter(|(row, label)| row.iter().all(|other| *other <= row[**label as usize]));
     assert_eq!(report.correct, right.count());
     assert_eq!((report.rows, report.passes), (20, 40));
+}
+
+/// Units are dropped by example, not by place in the batch; and not the same ones at every step.
+#[test]
+fn the_order_of_a_batch_does_not_change_who_is_dropped() {
+    let examples = small_digits(16, DType::F64);
+    let reversed = examples.select(&(0..16).rev().collect::<Vec<_>>()).unwrap();
+    let architecture = small_architecture_with_dropout();
+    for executor in [Executor::Candle, Executor::Engine(Kernels::detect())] {
+        let network = Network::new(architecture.clone(), weights(), executor).unwrap();
+        let gradient = |examples: &Examples, step: u32| -> Vec<f64> {
+            let at = StepContext { step, ..at(Reduction::Mean) };
+            let report = Natural {}.step(&network, examples, &at).unwrap();
+            report.gradients.iter().flat_map(|(_, tensor)| flat(tensor)).collect()
+        };
+        let first = gradient(&examples, 5);
+        let difference = relative_difference(&gradient(&reversed, 5), &first);
+        assert!(difference < 1e-12, "{difference:e}");
+        assert!(relative_difference(&gradient(&examples, 6), &first) > 1e-3);
+    }
 }

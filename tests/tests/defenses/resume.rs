@@ -1,4 +1,4 @@
-//! The same bits through any interruption and on any number of threads.
+//! The same bits through any interruption and on any number of threads, of a network that draws.
 
 use candle_core::DType;
 use saddle_defenses::{
@@ -6,7 +6,7 @@ use saddle_defenses::{
 };
 use saddle_model::Executor;
 use saddle_ops::Kernels;
-use saddle_tests::defenses::{small_architecture, small_digits, small_plan};
+use saddle_tests::defenses::{small_architecture_with_dropout, small_digits, small_plan};
 
 /// Eight steps of 16 from 50 digits: two whole epochs and the beginning of a third.
 fn plans() -> Vec<TrainingPlan> {
@@ -18,12 +18,13 @@ fn plans() -> Vec<TrainingPlan> {
 
 fn start(plan: &TrainingPlan, executor: Executor) -> Trainer {
     let examples = small_digits(50, DType::F32);
-    Trainer::new(plan.clone(), small_architecture(), executor, examples, None).unwrap()
+    Trainer::new(plan.clone(), small_architecture_with_dropout(), executor, examples, None).unwrap()
 }
 
 fn resume(bytes: &[u8], plan: &TrainingPlan, executor: Executor) -> Trainer {
     let examples = small_digits(50, DType::F32);
-    Trainer::resume(bytes, plan.clone(), small_architecture(), executor, examples).unwrap()
+    Trainer::resume(bytes, plan.clone(), small_architecture_with_dropout(), executor, examples)
+        .unwrap()
 }
 
 fn finish(mut trainer: Trainer) -> Vec<u8> {

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use saddle_ops::{
-    Conv2d, ConvGradient, ConvShape, InputGradientScratch, Kernels, Pool, Real, SparseCotangent,
-    conv2d_gradients_naive, conv2d_naive,
+    Conv2d, ConvGradient, ConvShape, DEAD, ForwardScratch, InputGradientScratch, Kernels, Pool,
+    Real, SparseCotangent, conv2d_gradients_naive, conv2d_naive,
 };
 use saddle_tests::kernels::{
     dot, eighths, largest_difference, pad, slopes, sparse_eighths, to_places, to_planes, unpad,
@@ -41,7 +41,7 @@ impl<T: Real> Case<T> {
         let conv = self.packed(kernels);
         let mut cotangent = SparseCotangent::default();
         let places = to_places(&self.cotangent, self.shape.output());
-        cotangent.fill_dense(self.shape.output(), &places).expect("shapes fit");
+        cotangent.fill_dense(kernels, self.shape.output(), &places).expect("shapes fit");
         let mut padded = vec![T::from_f64(77.0); self.shape.padded_length()];
         let mut scratch = InputGradientScratch::default();
         conv.input_gradient(&cotangent, &mut padded, &mut scratch).expect("shapes fit");
@@ -92,6 +92,214 @@ proptest! {
     }
 }
 
+/// The fused pass against the two that it replaces: not one bit may differ, on numbers that do round.
+fn fused_is_unfused(shape: ConvShape, window: usize, relu: bool, border: usize, salt: u64) {
+    let mut case = Case::<f32>::new(shape, salt, 0);
+    let rough = |count, salt| signed(count, salt, 24).into_iter().map(|x| x as f32).collect();
+    // Every other case keeps its eighths, which tie.
+    if salt % 2 == 0 {
+        case.image = rough(case.image.len(), salt);
+        case.weight = rough(case.weight.len(), salt + 1);
+    }
+    let padded = pad(&shape, &case.image);
+    let [rows, columns, channels] = shape.output();
+    for kernels in Kernels::available() {
+        let conv = case.packed(kernels);
+        let pool = Pool::new(kernels, shape.output(), window, relu).expect("divides");
+        let mut map = vec![0.0; shape.output_length()];
+        conv.forward(&padded, &mut map).expect("fits");
+        let length = |border: usize| {
+            (rows / window + 2 * border) * (columns / window + 2 * border) * channels
+        };
+        let marks = rows / window * (columns / window) * channels;
+        let [mut two, mut one] = [(); 2].map(|()| (vec![9.0; length(border)], vec![7; marks]));
+        pool.forward(&map, &mut two.0, border, &mut two.1).expect("fits");
+        let mut scratch = ForwardScratch::default();
+        conv.forward_pooled(&padded, &pool, &mut one.0, border, &mut one.1, &mut scratch)
+            .expect("fits");
+        let bits = |numbers: &[f32]| numbers.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+        assert!(bits(&one.0) == bits(&two.0), "{shape:?} on {kernels}");
+        assert!(one.1 == two.1, "winners of {shape:?} on {kernels}");
+    }
+}
+
+/// Shapes whose pooled pass goes by way of F(4 x 4, 5 x 5), if asked for, and is near the direct one only.
+fn is_transformed(shape: &ConvShape) -> bool {
+    let [rows, columns, out_channels] = shape.output();
+    (shape.kernel, shape.stride) == (5, 1)
+        && rows.min(columns) >= 4
+        && shape.in_channels % 16 == 0
+        && out_channels % 16 == 0
+}
+
+/// The transformed pass against the direct one in `f64`: results within `bound` of what the sum of all products' sizes may
+/// be at most, winners that are largest but for that, a border that is left alone.
+fn transformed_is_near_direct(
+    shape: ConvShape,
+    window: usize,
+    relu: bool,
+    border: usize,
+    salt: u64,
+    bound: f64,
+) {
+    assert!(is_transformed(&shape));
+    let mut exact = Case::<f64>::new(shape, salt, 0);
+    let rounded = |values: Vec<f64>| values.into_iter().map(|x| f64::from(x as f32)).collect();
+    exact.image = rounded(signed(exact.image.len(), salt, 24));
+    exact.weight = rounded(signed(exact.weight.len(), salt + 1, 24));
+    let narrow = |values: &[f64]| values.iter().map(|x| *x as f32).collect::<Vec<_>>();
+    let case = Case::<f32> {
+        shape,
+        image: narrow(&exact.image),
+        weight: narrow(&exact.weight),
+        bias: narrow(&exact.bias),
+        cotangent: Vec::new(),
+    };
+    let [rows, columns, channels] = shape.output();
+    let mut map = vec![0.0; shape.output_length()];
+    let direct = exact.packed(Kernels::PORTABLE);
+    direct.forward(&pad(&shape, &exact.image), &mut map).expect("fits");
+    let sizes = |values: &[f64]| values.iter().map(|x| x.abs()).collect::<Vec<_>>();
+    let sizes =
+        conv2d_naive(&shape, &sizes(&exact.image), &sizes(&exact.weight), &sizes(&exact.bias));
+    let allowed = bound * sizes.into_iter().fold(0.0, f64::max);
+
+    for kernels in Kernels::available() {
+        let pool = Pool::new(kernels, shape.output(), window, relu).expect("divides");
+        let bordered = columns / window + 2 * border;
+        let mut out = vec![99f32; (rows / window + 2 * border) * bordered * channels];
+        let mut winners = vec![7; rows / window * (columns / window) * channels];
+        let mut scratch = ForwardScratch::default();
+        let padded = pad(&shape, &case.image);
+        Conv2d::transformed(kernels, shape, &case.weight, &case.bias)
+            .expect("a sound shape")
+            .forward_pooled(&padded, &pool, &mut out, border, &mut winners, &mut scratch)
+            .expect("fits");
+        let mut seen = 0;
+        for (i, found) in out.iter().enumerate() {
+            let (place, channel) = (i / channels, i % channels);
+            let [Some(row), Some(column)] =
+                [place / bordered, place % bordered].map(|at| at.checked_sub(border))
+            else {
+                assert!(*found == 99.0, "the border was written to");
+                continue;
+            };
+            if row >= rows / window || column >= columns / window {
+                assert!(*found == 99.0, "the border was written to");
+                continue;
+            }
+            seen += 1;
+            let value = |at: usize| {
+                let (y, x) = (row * window + at / window, column * window + at % window);
+                map[(y * columns + x) * channels + channel]
+            };
+            let largest = (0..window * window).map(value).fold(f64::MIN, f64::max);
+            let expected = if relu { largest.max(0.0) } else { largest };
+            assert!(
+                (f64::from(*found) - expected).abs() <= allowed,
+                "{found} for {expected}, {allowed} allowed, in {shape:?} on {kernels}"
+            );
+            let winner = winners[(row * (columns / window) + column) * channels + channel];
+            if winner == DEAD {
+                assert!(relu && *found == 0.0 && largest <= allowed);
+            } else {
+                assert!(largest - value(usize::from(winner)) <= 2.0 * allowed);
+            }
+        }
+        assert!(seen == winners.len());
+    }
+}
+
+/// The input gradient by cells against the definition.
+fn cells_are_the_definition<T: Real>(shape: ConvShape, relu: bool, salt: u64) {
+    let case = Case::<T>::new(shape, salt, 0);
+    let image = to_planes(&to_places(&case.image, shape.input()), shape.input());
+    for kernels in Kernels::available() {
+        let conv = case.packed(kernels);
+        let pool = Pool::new(kernels, shape.output(), 2, relu).expect("divides");
+        assert!(conv.takes_cells(&pool), "{shape:?}");
+        let marks: usize = pool.output().iter().product();
+        let (mut out, mut winners) = (vec![T::ZERO; marks], vec![0; marks]);
+        let mut scratch = ForwardScratch::default();
+        conv.forward_pooled(&pad(&shape, &image), &pool, &mut out, 0, &mut winners, &mut scratch)
+            .expect("fits");
+        let cotangent = sparse_eighths::<T>(marks, salt + 5, 70);
+        let mut sparse = SparseCotangent::default();
+        sparse.fill_pooled(&pool, &cotangent, &winners).expect("fits");
+        let mut dense = Vec::new();
+        sparse.to_dense(&mut dense);
+        let dense = to_planes(&dense, shape.output());
+        let [expected, _, _] = conv2d_gradients_naive(&shape, &image, &case.weight, &dense);
+        let mut padded = vec![T::from_f64(77.0); shape.padded_length()];
+        conv.input_gradient_of_cells(&pool, &cotangent, &winners, &mut padded).expect("fits");
+        assert!(unpad(&shape, &padded) == expected, "{shape:?} on {kernels}");
+    }
+}
+
+/// A shape whose result is `cells` times `window` high and wide.
+fn pooled_shape(
+    cells: [usize; 2],
+    window: usize,
+    channels: [usize; 2],
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+) -> Option<ConvShape> {
+    let side = |cells: usize| ((cells * window - 1) * stride + kernel).checked_sub(2 * padding);
+    let size = [side(cells[0])?, side(cells[1])?];
+    let shape = shape(size, channels, kernel, stride, padding);
+    (size[0] > 0 && size[1] > 0 && shape.check().is_ok()).then_some(shape)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn the_fused_pass_is_convolution_then_pool(
+        cells in (1..=4usize, 1..=16usize), channels in (1..=35usize, 1..=40usize), kernel in 1..=5usize,
+        window in 1..=3usize, stride in 1..=2usize, padding in 0..=2usize, relu: bool,
+        border in 0..=2usize, salt in 0..1000u64,
+    ) {
+        let cells = [cells.0, cells.1];
+        let channels = [channels.0, channels.1];
+        for (window, stride) in [(2, 1), (1, 1), (window, stride)] {
+            let shape = pooled_shape(cells, window, channels, kernel, stride, padding);
+            if let Some(shape) = shape {
+                fused_is_unfused(shape, window, relu, border, salt);
+            }
+        }
+    }
+
+    #[test]
+    fn the_transformed_pass_is_near_the_direct_one(
+        cells in (2..=7usize, 2..=7usize), channels in (1..=2usize, 1..=3usize), window in 1..=2usize,
+        padding in 0..=2usize, relu: bool, border in 0..=2usize, salt in 0..1000u64,
+    ) {
+        let channels = [16 * channels.0, 16 * channels.1];
+        for window in [window, 2] {
+            let shape = pooled_shape([cells.0, cells.1], window, channels, 5, 1, padding);
+            if let Some(shape) = shape.filter(is_transformed) {
+                transformed_is_near_direct(shape, window, relu, border, salt, 4e-6);
+            }
+        }
+    }
+
+    #[test]
+    fn input_gradients_by_cells_are_the_definition(
+        cells in (1..=5usize, 1..=9usize), in_channels in 1..=2usize, out_channels in 1..=140usize,
+        kernel in 1..=7usize, stride in 1..=2usize, padding in 0..=2usize, relu: bool,
+        salt in 0..1000u64,
+    ) {
+        let (cells, channels) = ([cells.0, cells.1], [in_channels, out_channels]);
+        let narrow = (kernel + stride) * in_channels <= 8;
+        let shape = pooled_shape(cells, 2, channels, kernel, stride, padding.min(kernel - 1));
+        if let Some(shape) = shape.filter(|_| narrow) {
+            cells_are_the_definition::<f32>(shape, relu, salt);
+            cells_are_the_definition::<f64>(shape, relu, salt);
+        }
+    }
+}
+
 fn shape(
     size: [usize; 2],
     channels: [usize; 2],
@@ -117,6 +325,18 @@ fn convolutions_of_the_papers_are_the_definition() {
             Case::<f32>::new(shape, 5, percent).agrees_with_naive();
         }
     }
+}
+
+#[test]
+fn fused_passes_of_the_papers_are_convolution_then_pool() {
+    for salt in 0..4 {
+        fused_is_unfused(shape([28, 28], [1, 32], 5, 1, 2), 2, true, 2, salt);
+        fused_is_unfused(shape([14, 14], [32, 64], 5, 1, 2), 2, true, 0, salt);
+        fused_is_unfused(shape([26, 26], [32, 32], 3, 1, 0), 1, true, 0, salt);
+        fused_is_unfused(shape([26, 26], [32, 32], 3, 1, 0), 2, true, 0, salt);
+        transformed_is_near_direct(shape([14, 14], [32, 64], 5, 1, 2), 2, true, 0, salt, 2e-6);
+    }
+    cells_are_the_definition::<f32>(shape([28, 28], [1, 32], 5, 1, 2), true, 3);
 }
 
 #[test]
@@ -158,7 +378,7 @@ fn sums_over_images_add_up() {
         for case in &cases {
             let mut cotangent = SparseCotangent::default();
             let places = to_places(&case.cotangent, shape.output());
-            cotangent.fill_dense(shape.output(), &places).expect("fits");
+            cotangent.fill_dense(kernels, shape.output(), &places).expect("fits");
             let mut one = ConvGradient::zeros(&conv);
             one.add_image(&conv, &pad(&shape, &case.image), &cotangent).expect("fits");
             total.add(&one);
@@ -178,12 +398,12 @@ fn a_cotangent_comes_back_from_its_list() {
     let shape = [3, 4, 5];
     let dense = sparse_eighths::<f32>(60, 8, 40);
     let mut list = SparseCotangent::default();
-    list.fill_dense(shape, &dense).expect("fits");
+    list.fill_dense(Kernels::detect(), shape, &dense).expect("fits");
     assert_eq!(list.count(), dense.iter().filter(|value| **value != 0.0).count());
     let mut back = Vec::new();
     list.to_dense(&mut back);
     assert_eq!(back, dense);
-    assert!(list.fill_dense(shape, &dense[1..]).is_err());
+    assert!(list.fill_dense(Kernels::detect(), shape, &dense[1..]).is_err());
     let pool = Pool::new(Kernels::detect(), [4, 4, 2], 2, true).expect("divides");
     assert!(list.fill_pooled(&pool, &[0.0; 8], &[0; 7]).is_err());
     assert!(list.fill_pooled(&pool, &[0.0; 7], &[0; 8]).is_err());
@@ -227,7 +447,7 @@ fn shapes_that_do_not_fit_are_refused_in_words() {
     assert!(conv.forward(&padded[1..], &mut out).is_err());
     assert!(conv.forward(&padded, &mut out[1..]).is_err());
     let mut cotangent = SparseCotangent::default();
-    cotangent.fill_dense([6, 6, 2], &[0.0; 72]).expect("fits itself");
+    cotangent.fill_dense(Kernels::PORTABLE, [6, 6, 2], &[0.0; 72]).expect("fits itself");
     let mut gradient = vec![0.0; good.padded_length()];
     let mut scratch = InputGradientScratch::default();
     assert!(conv.input_gradient(&cotangent, &mut gradient, &mut scratch).is_err());

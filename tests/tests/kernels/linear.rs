@@ -1,26 +1,32 @@
 //! Linear layers and their gradients against the definition.
 
 use proptest::prelude::*;
-use saddle_ops::{Kernels, Linear, Real, linear_gradients_naive, linear_naive};
+use saddle_ops::{Kernels, Linear, LinearScratch, Real, linear_gradients_naive, linear_naive};
 use saddle_tests::kernels::{dot, eighths, largest_difference, slopes, sparse_eighths};
 use saddle_tests::model::signed;
 
 fn agrees_with_naive<T: Real>(rows: usize, inputs: usize, outputs: usize, salt: u64) {
-    let batch = eighths::<T>(rows * inputs, salt);
+    let batch = sparse_eighths::<T>(rows * inputs, salt, 80);
     let weight = eighths::<T>(outputs * inputs, salt + 1);
     let bias = eighths::<T>(outputs, salt + 2);
-    let cotangent = sparse_eighths::<T>(rows * outputs, salt + 3, 60);
+    let cotangent = sparse_eighths::<T>(rows * outputs, salt + 3, 40);
+    let sums = linear_naive(&batch, &weight, &bias);
+    let rectified: Vec<T> =
+        sums.iter().map(|&sum| if sum > T::ZERO { sum } else { T::ZERO }).collect();
     let [batch_gradient, weight_gradient, bias_gradient] =
         linear_gradients_naive(&batch, &weight, &cotangent, outputs);
     for kernels in Kernels::available() {
+        let mut scratch = LinearScratch::default();
         let linear = Linear::new(kernels, inputs, &weight, &bias).expect("fits");
-        let mut out = vec![T::from_f64(99.0); rows * outputs];
-        linear.forward(&batch, &mut out).expect("fits");
-        assert!(out == linear_naive(&batch, &weight, &bias), "forward on {kernels}");
+        for (relu, expected) in [(false, &sums), (true, &rectified)] {
+            let mut out = vec![T::from_f64(99.0); rows * outputs];
+            linear.forward(&batch, relu, &mut out, &mut scratch).expect("fits");
+            assert!(out == *expected, "forward on {kernels}");
+        }
         let mut gradient = vec![T::from_f64(99.0); rows * inputs];
-        linear.input_gradient(&cotangent, &mut gradient).expect("fits");
+        linear.input_gradient(&cotangent, &mut gradient, &mut scratch).expect("fits");
         assert!(gradient == batch_gradient, "batch on {kernels}");
-        let found = linear.weight_gradient(&batch, &cotangent).expect("fits");
+        let found = linear.weight_gradient(&batch, &cotangent, &mut scratch).expect("fits");
         assert!(found.0 == weight_gradient && found.1 == bias_gradient, "weights on {kernels}");
     }
 }
@@ -30,7 +36,7 @@ proptest! {
 
     #[test]
     fn linear_layers_are_the_definition(
-        rows in 0..30usize, inputs in 1..120usize, outputs in 1..70usize, salt in 0..1000u64,
+        rows in 0..40usize, inputs in 1..150usize, outputs in 1..300usize, salt in 0..1000u64,
     ) {
         agrees_with_naive::<f32>(rows, inputs, outputs, salt);
         agrees_with_naive::<f64>(rows, inputs, outputs, salt);
@@ -38,8 +44,16 @@ proptest! {
 }
 
 #[test]
+fn awkward_batches_of_linear_layers_are_the_definition() {
+    for rows in [1, 2, 13, 14, 15, 97, 130] {
+        agrees_with_naive::<f32>(rows, 70, 37, 9);
+    }
+}
+
+#[test]
 fn a_wide_linear_layer_is_the_definition() {
     agrees_with_naive::<f32>(50, 777, 130, 4);
+    agrees_with_naive::<f32>(3, 1300, 530, 5);
 }
 
 #[test]
@@ -52,7 +66,7 @@ fn other_weights_may_be_packed_into_the_same_memory() {
         let mut linear = Linear::new(kernels, inputs, &weights[0], &bias).expect("fits");
         linear.pack(&weights[1], &bias).expect("fits");
         let mut out = vec![0.0; 3 * outputs];
-        linear.forward(&batch, &mut out).expect("fits");
+        linear.forward(&batch, false, &mut out, &mut LinearScratch::default()).expect("fits");
         assert_eq!(out, linear_naive(&batch, &weights[1], &bias));
     }
 }
@@ -67,13 +81,14 @@ fn gradients_are_difference_quotients() {
     let result = |batch: &[f64], weight: &[f64], bias: &[f64]| {
         let linear = Linear::new(Kernels::PORTABLE, inputs, weight, bias).expect("fits");
         let mut out = vec![0.0; rows * outputs];
-        linear.forward(batch, &mut out).expect("fits");
+        linear.forward(batch, false, &mut out, &mut LinearScratch::default()).expect("fits");
         dot(&out, &cotangent)
     };
     let linear = Linear::new(Kernels::PORTABLE, inputs, &weight, &bias).expect("fits");
+    let scratch = &mut LinearScratch::default();
     let mut by_batch = vec![0.0; rows * inputs];
-    linear.input_gradient(&cotangent, &mut by_batch).expect("fits");
-    let (by_weight, by_bias) = linear.weight_gradient(&batch, &cotangent).expect("fits");
+    linear.input_gradient(&cotangent, &mut by_batch, scratch).expect("fits");
+    let (by_weight, by_bias) = linear.weight_gradient(&batch, &cotangent, scratch).expect("fits");
     let pairs = [
         (by_batch, slopes(&batch, 0.5, |batch| result(batch, &weight, &bias))),
         (by_weight, slopes(&weight, 0.5, |weight| result(&batch, weight, &bias))),
@@ -94,9 +109,84 @@ fn shapes_that_do_not_fit_are_refused_in_words() {
     }
     assert!(Linear::new(kernels, 3, &weight[1..], &[0.0; 2]).is_err());
     let linear = Linear::new(kernels, 3, &weight, &[0.0; 2]).expect("fits");
-    assert!(linear.forward(&[0.0; 7], &mut [0.0; 4]).is_err());
-    assert!(linear.forward(&[0.0; 6], &mut [0.0; 3]).is_err());
-    assert!(linear.input_gradient(&[0.0; 3], &mut [0.0; 6]).is_err());
-    assert!(linear.weight_gradient(&[0.0; 6], &[0.0; 6]).is_err());
-    assert!(linear.weight_gradient(&[0.0; 6], &[0.0; 5]).is_err());
+    let scratch = &mut LinearScratch::default();
+    assert!(linear.forward(&[0.0; 7], false, &mut [0.0; 4], scratch).is_err());
+    assert!(linear.forward(&[0.0; 6], false, &mut [0.0; 3], scratch).is_err());
+    assert!(linear.input_gradient(&[0.0; 3], &mut [0.0; 6], scratch).is_err());
+    assert!(linear.weight_gradient(&[0.0; 6], &[0.0; 6], scratch).is_err());
+    assert!(linear.weight_gradient(&[0.0; 6], &[0.0; 5], scratch).is_err());
+}
+
+/// Bits of a layer's passes on the first rows of a batch whose sums round.
+struct Bits {
+    rows: Vec<Vec<u32>>,
+    weights: Vec<u32>,
+}
+
+const INPUTS: usize = 1100;
+const OUTPUTS: usize = 270;
+
+fn bits(kernels: Kernels, count: usize) -> Bits {
+    let numbers = |count, salt, kept| {
+        let values = signed(count, salt, 24).into_iter().map(|value| value as f32);
+        let mask = sparse_eighths::<f32>(count, salt + 50, kept);
+        values.zip(mask).map(|(value, mask)| if mask == 0.0 { 0.0 } else { value }).collect()
+    };
+    let batch: Vec<f32> = numbers(100 * INPUTS, 1, 50);
+    let cotangent: Vec<f32> = numbers(100 * OUTPUTS, 2, 30);
+    let (weight, bias): (Vec<f32>, Vec<f32>) =
+        (numbers(OUTPUTS * INPUTS, 3, 100), numbers(OUTPUTS, 4, 100));
+    let (batch, cotangent) = (&batch[..count * INPUTS], &cotangent[..count * OUTPUTS]);
+    let linear = Linear::new(kernels, INPUTS, &weight, &bias).expect("fits");
+    let scratch = &mut LinearScratch::default();
+    let mut out = vec![0.0; count * OUTPUTS];
+    linear.forward(batch, true, &mut out, scratch).expect("fits");
+    let mut gradient = vec![0.0; count * INPUTS];
+    linear.input_gradient(cotangent, &mut gradient, scratch).expect("fits");
+    let (weight, bias) = linear.weight_gradient(batch, cotangent, scratch).expect("fits");
+    let row = |(out, gradient): (&[f32], &[f32])| {
+        out.iter().chain(gradient).map(|value| value.to_bits()).collect()
+    };
+    Bits {
+        rows: out.chunks(OUTPUTS).zip(gradient.chunks(INPUTS)).map(row).collect(),
+        weights: weight.iter().chain(&bias).map(|value| value.to_bits()).collect(),
+    }
+}
+
+#[test]
+fn a_row_has_the_same_bits_in_any_batch_on_any_number_of_threads() {
+    let pools = [1, 2, 3].map(|threads| {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a few threads")
+    });
+    for kernels in Kernels::available() {
+        let alone = pools[0].install(|| bits(kernels, 100));
+        for count in [1, 2, 7, 13, 14, 15, 64, 65, 97, 100] {
+            let found: Vec<Bits> =
+                pools.iter().map(|pool| pool.install(|| bits(kernels, count))).collect();
+            for found in &found {
+                assert!(found.rows == alone.rows[..count], "{count} rows on {kernels}");
+            }
+            let weights = &found[0].weights;
+            assert!(found.iter().all(|found| found.weights == *weights), "weights on {kernels}");
+        }
+    }
+}
+
+#[test]
+fn a_product_with_an_infinite_weight_or_activation_stays_visible() {
+    for kernels in Kernels::available() {
+        let scratch = &mut LinearScratch::default();
+        let linear = Linear::new(kernels, 2, &[f32::INFINITY, 1.0], &[0.0]).expect("fits");
+        let mut out = [0.0];
+        linear.forward(&[0.0, 1.0], true, &mut out, scratch).expect("fits");
+        assert!(out[0].is_nan());
+        let mut gradient = [9.0; 2];
+        linear.input_gradient(&[0.0], &mut gradient, scratch).expect("fits");
+        assert!(gradient[0].is_nan() && gradient[1] == 0.0);
+        let linear = Linear::new(kernels, 2, &[1f32, 1.0], &[0.0]).expect("fits");
+        linear.forward(&[f32::NAN, 0.0], true, &mut out, scratch).expect("fits");
+        assert!(out[0].is_nan());
+        let (weight, _) = linear.weight_gradient(&[f32::NAN, 1.0], &[0.0], scratch).expect("fits");
+        assert!(weight[0].is_nan() && weight[1] == 0.0);
+    }
 }

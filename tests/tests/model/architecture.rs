@@ -44,9 +44,94 @@ fn madry_has_the_published_shapes() {
     );
 }
 
+/// Counted by hand: for each layer with parameters `out * in * k * k + out`.
+#[test]
+fn the_other_networks_have_the_published_shapes() {
+    let parts: [(&str, &[usize], &[&[usize]]); 6] = [
+        (
+            "trades",
+            &[320, 9_248, 18_496, 36_928, 205_000, 40_200, 2_010],
+            &[&[32, 26, 26], &[32, 24, 24], &[32, 12, 12], &[64, 10, 10], &[64, 8, 8], &[64, 4, 4]],
+        ),
+        (
+            "tramer_a",
+            &[1_664, 102_464, 3_276_928, 1_290],
+            &[&[64, 24, 24], &[64, 20, 20], &[25_600]],
+        ),
+        (
+            "tramer_b",
+            &[4_160, 295_040, 409_728, 1_290],
+            &[&[1, 28, 28], &[64, 14, 14], &[128, 5, 5], &[128, 1, 1], &[128]],
+        ),
+        (
+            "tramer_c",
+            &[1_280, 73_792, 4_718_720, 1_290],
+            &[&[128, 26, 26], &[64, 24, 24], &[36_864]],
+        ),
+        ("tramer_d", &[235_500, 90_300, 90_300, 90_300, 3_010], &[&[784], &[300]]),
+        ("atda", &[272, 8_224, 156_900, 1_010], &[&[16, 14, 14], &[32, 7, 7], &[1_568], &[100]]),
+    ];
+    for (name, counts, shapes) in parts {
+        let architecture = Architecture::by_name(name).unwrap();
+        architecture.validate().unwrap();
+        let parameters = architecture.parameters();
+        let found: Vec<usize> = parameters
+            .chunks_exact(2)
+            .map(|pair| pair.iter().map(|one| one.shape.iter().product::<usize>()).sum())
+            .collect();
+        assert_eq!(found, counts, "{name}");
+        let mut passed = architecture.activation_shapes().unwrap();
+        passed.dedup();
+        let mut rest = passed.iter();
+        for shape in shapes {
+            assert!(rest.any(|found| found == shape), "{name}: {shape:?} in {passed:?}");
+        }
+    }
+    assert_eq!(Architecture::all().len(), 7);
+}
+
+/// Units that are dropped, in the order of the layers.
+#[test]
+fn the_other_networks_drop_what_is_published() {
+    let rates = |name| -> Vec<f64> {
+        let layers = Architecture::by_name(name).unwrap().layers.into_iter();
+        let rate = |layer| if let Layer::Dropout { rate } = layer { Some(rate) } else { None };
+        layers.filter_map(rate).collect()
+    };
+    assert!(rates("madry").is_empty() && rates("atda").is_empty());
+    assert_eq!(rates("trades"), [0.5]);
+    assert_eq!(rates("tramer_a"), [0.25, 0.5]);
+    assert_eq!(rates("tramer_b"), [0.2, 0.5]);
+    assert_eq!(rates("tramer_c"), [0.25, 0.5]);
+    assert_eq!(rates("tramer_d"), [0.5; 4]);
+}
+
+#[test]
+fn names_and_shapes_belong_to_one_network_only() {
+    for architecture in Architecture::all() {
+        let parameters = architecture.parameters();
+        assert_eq!(Architecture::infer(&parameters).unwrap(), architecture);
+        let same = |other: &Architecture| {
+            let other = other.parameters();
+            other.len() == parameters.len() && other.iter().all(|one| parameters.contains(one))
+        };
+        assert_eq!(Architecture::all().iter().filter(|other| same(other)).count(), 1);
+        assert_eq!(Architecture::by_name(&architecture.name).unwrap(), architecture);
+    }
+}
+
+#[test]
+fn a_rate_that_is_no_probability_is_refused() {
+    for rate in [-0.1, 1.0, 1.5, f64::NAN, f64::INFINITY] {
+        let message = refusal(&madry_with(|madry| madry.layers.insert(3, Layer::Dropout { rate })));
+        assert!(message.contains("layer 3: dropout at rate"), "{message}");
+    }
+    madry_with(|madry| madry.layers.insert(3, Layer::Dropout { rate: 0.0 })).validate().unwrap();
+}
+
 #[test]
 fn serialisation_keeps_an_architecture() {
-    for architecture in small_architectures().into_iter().chain([Architecture::madry()]) {
+    for architecture in small_architectures().into_iter().chain(Architecture::all()) {
         let text = serde_json::to_string(&architecture).unwrap();
         assert_eq!(serde_json::from_str::<Architecture>(&text).unwrap(), architecture);
     }

@@ -1,6 +1,7 @@
 //! Networks, their gradients, losses, initialisation and weight files.
 
 mod architecture;
+mod dropout;
 mod engine_against_candle;
 mod golden;
 mod initialization;

@@ -102,8 +102,8 @@ fn our_own_file_names_its_network() {
 }
 
 /// A foreign file: no metadata, names under a prefix, in the order of the alphabet.
-fn foreign(prefix: &str) -> (Weights, Vec<u8>) {
-    let weights = hashed_weights(&Architecture::madry(), 1, DType::F32);
+fn foreign(architecture: &Architecture, prefix: &str) -> (Weights, Vec<u8>) {
+    let weights = hashed_weights(architecture, 1, DType::F32);
     let mut entries: Vec<_> =
         weights.iter().map(|(name, tensor)| (format!("{prefix}{name}"), tensor.clone())).collect();
     entries.sort_by(|left, right| left.0.cmp(&right.0));
@@ -113,15 +113,18 @@ fn foreign(prefix: &str) -> (Weights, Vec<u8>) {
 
 #[test]
 fn a_foreign_file_is_recognised_by_names_and_shapes() {
-    for prefix in ["", "module.", "model.net."] {
-        let (weights, bytes) = foreign(prefix);
-        for name in [None, Some("madry")] {
-            let (network, metadata) = load_network(&bytes, name, Executor::Candle).unwrap();
-            assert_eq!(network.architecture().name, "madry");
-            assert_eq!(metadata, Metadata::default());
-            assert!(network.weights().names().eq(weights.names()));
-            let ours = flat(network.weights().get("conv2.weight").unwrap());
-            assert_eq!(ours, flat(weights.get("conv2.weight").unwrap()));
+    for architecture in Architecture::all() {
+        for prefix in ["", "module.", "model.net."] {
+            let (weights, bytes) = foreign(&architecture, prefix);
+            for name in [None, Some(architecture.name.as_str())] {
+                let (network, metadata) = load_network(&bytes, name, Executor::Candle).unwrap();
+                assert_eq!(network.architecture(), &architecture);
+                assert_eq!(metadata, Metadata::default());
+                assert!(network.weights().names().eq(weights.names()));
+                let bias = weights.names().last().unwrap();
+                let ours = flat(network.weights().get(bias).unwrap());
+                assert_eq!(ours, flat(weights.get(bias).unwrap()));
+            }
         }
     }
 }
@@ -140,7 +143,7 @@ fn a_foreign_file_that_fits_nothing_is_described() {
 
 #[test]
 fn an_extra_tensor_is_named_whatever_the_prefix() {
-    let (weights, _) = foreign("");
+    let (weights, _) = foreign(&Architecture::madry(), "");
     let extra = ("running_mean".to_owned(), weights.get("fc2.bias").unwrap().clone());
     let entries = weights.iter().map(|(name, tensor)| (name.to_owned(), tensor.clone()));
     let weights = Weights::new(entries.chain([extra]).collect()).unwrap();

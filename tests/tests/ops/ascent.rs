@@ -3,9 +3,12 @@
 use candle_core::{DType, Device, Tensor};
 use proptest::prelude::*;
 use saddle_ops::{
-    Draws, GradientHealth, Norm, Result, RowHealth, StepRule, ascent_direction, steepest,
+    Draws, GradientHealth, Norm, PixelBox, Result, RowHealth, StepRule, ascend_composed,
+    ascent_direction, steepest,
 };
-use saddle_tests::ops::{Case, any_case, any_norm, bits, inner, naive_norm, rows};
+use saddle_tests::ops::{
+    Case, any_ball, any_case, any_dtype, any_norm, ball, bits, inner, naive_norm, rows,
+};
 
 const RULES: [StepRule; 4] = [StepRule::Raw, StepRule::Unit, StepRule::Sign, StepRule::Coordinate];
 
@@ -20,6 +23,33 @@ fn dual(norm: Norm) -> Norm {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn a_step_is_its_moves_one_after_the_other(
+        case in any_case(), ball in any_ball(), dtype in any_dtype(), rule in 0..4usize,
+        share in 0.01..3.0f64, broken in 0..5usize,
+    ) {
+        let natural = case.natural(dtype)?;
+        let there = case.reseeded(case.seed ^ 1).candidate(dtype)?;
+        let iterate = ball.project_then_clip(&natural, &there, PixelBox::UNIT)?;
+        let mut gradient: Vec<f64> =
+            rows(&case.reseeded(case.seed ^ 2).candidate(DType::F64)?)?.concat();
+        // One row in some cases says little.
+        let width = case.side * case.side;
+        match broken {
+            0 => gradient[..width].fill(0.0),
+            1 => gradient[width - 1] = f64::NAN,
+            2 => gradient[0] = f64::INFINITY,
+            _ => {}
+        }
+        let gradient = Tensor::from_vec(gradient, natural.shape(), &Device::Cpu)?.to_dtype(dtype)?;
+        let step = (RULES[rule], share * ball.radius().get());
+        let (found, health) = ball.ascend(&natural, &iterate, &gradient, step, PixelBox::UNIT)?;
+        let (expected, same) =
+            ascend_composed(&ball, &natural, &iterate, &gradient, step, PixelBox::UNIT)?;
+        prop_assert_eq!(bits(&found)?, bits(&expected)?);
+        prop_assert_eq!(health, same);
+    }
 
     #[test]
     fn nothing_in_the_unit_ball_climbs_faster(case in any_case(), norm in any_norm()) {
@@ -139,5 +169,23 @@ fn rules_are_written_in_snake_case() -> anyhow::Result<()> {
     for (rule, name) in RULES.into_iter().zip(names) {
         assert_eq!(serde_json::to_string(&rule)?, format!("\"{name}\""));
     }
+    Ok(())
+}
+
+#[test]
+fn a_step_refuses_what_its_moves_refuse() -> Result<()> {
+    let case = Case { seed: 1, rows: 2, side: 2, step: 0.1 };
+    let natural = case.natural(DType::F32)?;
+    let ball = ball(Norm::Linf, 0.3);
+    let step = (StepRule::Sign, 0.1);
+    let outside = (&natural + 2.0)?;
+    let words = |found: Result<(Tensor, Vec<RowHealth>)>| found.expect_err("refused").to_string();
+    let found = words(ball.ascend(&outside, &natural, &natural, step, PixelBox::UNIT));
+    assert!(found.contains("row 0"), "{found}");
+    let narrow = natural.narrow(0, 0, 1)?;
+    assert!(ball.ascend(&natural, &narrow, &natural, step, PixelBox::UNIT).is_err());
+    assert!(ball.ascend(&natural, &natural, &narrow, step, PixelBox::UNIT).is_err());
+    let endless = (StepRule::Sign, f64::INFINITY);
+    assert!(ball.ascend(&natural, &natural, &outside, endless, PixelBox::UNIT).is_err());
     Ok(())
 }

@@ -58,6 +58,25 @@ proptest! {
     }
 
     #[test]
+    fn survivors_are_the_naive_survivors(
+        seed in any::<u64>(), step in any::<u32>(), rate in 0.0..1.0f64, width in 0..300usize,
+    ) {
+        let draws = Draws::new(seed);
+        let survivors = |rate| {
+            let mut survivors = vec![9; width];
+            draws.survivors("fall", 9, 1, step, 2, rate, &mut survivors);
+            survivors
+        };
+        let naive = draws.survivors_naive("fall", 9, 1, step, 2, rate, width);
+        let naive: Vec<u8> = naive.into_iter().map(u8::from).collect();
+        prop_assert_eq!(&survivors(rate), &naive);
+        // Whoever survives a higher rate survives a lower one.
+        prop_assert!(survivors(rate / 2.0).iter().zip(&naive).all(|(low, high)| low >= high));
+        prop_assert!(survivors(0.0).iter().all(|one| *one == 1));
+        prop_assert!(survivors(1.0).iter().all(|one| *one == 0));
+    }
+
+    #[test]
     fn a_row_does_not_know_its_batch(seed in any::<u64>(), order in Just(ids(40)).prop_shuffle(), ball in any_ball()) {
         let draws = Draws::new(seed);
         // Forty rows are spread over threads, one row is not.
@@ -118,6 +137,33 @@ fn noise_is_normal() -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[test]
+fn survivors_are_as_many_as_said_and_independent() {
+    let draws = Draws::new(6);
+    let survivors = |example, step, sample, rate| -> Vec<f64> {
+        let mut survivors = vec![0; 10_000];
+        draws.survivors("fall", example, 0, step, sample, rate, &mut survivors);
+        survivors.into_iter().map(f64::from).collect()
+    };
+    for rate in [0.2, 0.25, 0.5, 0.9] {
+        let variance = rate * (1.0 - rate);
+        let first = survivors(1, 1, 1, rate);
+        let error = first.iter().sum::<f64>() / 1e4 - (1.0 - rate);
+        assert!(error.abs() < 5.0 * (variance / 1e4).sqrt(), "{rate}: off by {error}");
+        // Neighbours, other examples, steps and layers do not go together.
+        let centred = |values: &[f64]| values.iter().map(|v| v - 1.0 + rate).collect::<Vec<_>>();
+        let mut shifted = first.clone();
+        shifted.rotate_left(1);
+        let others =
+            [shifted, survivors(2, 1, 1, rate), survivors(1, 2, 1, rate), survivors(1, 1, 2, rate)];
+        for (index, other) in others.iter().enumerate() {
+            let pairs = centred(&first).into_iter().zip(centred(other));
+            let covariance = pairs.map(|(a, b)| a * b).sum::<f64>() / 1e4;
+            assert!(covariance.abs() < 5.0 * variance / 100.0, "{rate}, {index}: {covariance}");
+        }
+    }
 }
 
 #[test]
@@ -232,6 +278,10 @@ fn golden_bits() -> Result<()> {
         assert_eq!(start, expected, "{norm}: {start:#x?}");
     }
     assert_eq!(draws.permutation("golden", 5, 8), GOLDEN_ORDER);
+    let mut survivors = [0; 64];
+    draws.survivors("golden", 7, 1, 2, 3, 0.5, &mut survivors);
+    let survivors = survivors.iter().fold(0u64, |bits, one| bits << 1 | u64::from(*one));
+    assert_eq!(survivors, GOLDEN_SURVIVORS, "{survivors:#x}");
     Ok(())
 }
 
@@ -245,4 +295,5 @@ const GOLDEN_STARTS: [[u32; 3]; 3] = [
     [0x3e29_c5f2, 0x3cbe_0126, 0xbe13_1c53],
     [0x3cd7_0fef, 0xbe92_cdda, 0x3e5f_363a],
 ];
+const GOLDEN_SURVIVORS: u64 = 0x39d6_c6c4_c177_aefe;
 const GOLDEN_ORDER: [u32; 8] = [7, 4, 2, 3, 0, 1, 6, 5];

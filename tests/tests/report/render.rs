@@ -1,7 +1,9 @@
 //! What a reader sees: text by snapshot, pages and drawings by what they must and must not hold.
 
 use proptest::prelude::*;
-use saddle_report::{Cell, Fact, Figure, Report, Series, Setting, Status, TrainingNorm};
+use saddle_report::{
+    Cell, Fact, Figure, RatioChart, RatioRow, Report, Series, Setting, Status, TrainingNorm,
+};
 use saddle_tests::report::{key, sample};
 
 /// Snapshots lie beside this file, whatever the binary that runs it is called.
@@ -203,4 +205,26 @@ fn the_worst_of_all_has_a_colour_and_a_legend_of_its_own() {
     assert!(union.contains("worst of all l2 2.0") && union.contains("#8B4FB0"));
     assert!(!other.contains("worst of all") && !other.contains("#8B4FB0"));
     assert!(!union.contains("#C8551B"), "the colour of S-O");
+}
+
+#[test]
+fn a_chart_of_ratios_shows_what_was_measured_and_says_what_was_not() {
+    let row = |label: &str, ratio, bar| RatioRow { label: label.to_owned(), ratio, bar };
+    let chart = RatioChart {
+        title: "How many times faster".to_owned(),
+        caption: "on this processor".to_owned(),
+        rows: vec![
+            row("kept", Some(3.5), Some(3.0)),
+            row("not kept <yet>", Some(0.25), Some(3.0)),
+            row("absent", None, Some(2.0)),
+            row("broken", Some(f64::NAN), None),
+        ],
+    };
+    let svg = chart.to_svg();
+    for seen in ["3.50", "0.25", "not kept &lt;yet&gt;"] {
+        assert!(svg.contains(seen), "no {seen:?} in {svg}");
+    }
+    assert_eq!(svg.matches("not measured").count(), 2);
+    assert!(!svg.contains("NaN"));
+    assert!(RatioChart::default().to_svg().starts_with("<svg"));
 }

@@ -22,20 +22,12 @@
 //! order row, column, channel; here and in PyTorch it is channel, row, column, so the columns of its first fully
 //! connected layer must be permuted when its weights are converted.
 
+use super::{convolution, linear};
 use crate::{Architecture, Layer};
 
 /// The table above.
 pub(crate) fn madry() -> Architecture {
-    let convolution = |name: &str, in_channels, out_channels| Layer::Conv2d {
-        name: name.to_owned(),
-        in_channels,
-        out_channels,
-        kernel: 5,
-        stride: 1,
-        padding: 2,
-    };
-    let linear =
-        |name: &str, inputs, outputs| Layer::Linear { name: name.to_owned(), inputs, outputs };
+    let convolution = |name: &str, from, to| convolution(name, [from, to], 5, 1, 2);
     Architecture {
         name: "madry".to_owned(),
         input: [1, 28, 28],

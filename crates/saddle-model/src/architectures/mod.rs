@@ -1,14 +1,43 @@
 //! The networks of the papers, one table a file. A new network is a new table, not new code.
+//!
+//! # Invariant
+//!
+//! No two tables have the same names and shapes of parameters, so a file's tensors say which network they belong to.
 
+mod atda;
 mod madry;
+mod trades;
+mod tramer;
 
 pub(crate) use madry::madry;
 
-use crate::{Architecture, Error, Parameter, Result};
+use crate::{Architecture, Error, Layer, Parameter, Result};
 
 /// Every known architecture; names are unique.
-fn all() -> Vec<Architecture> {
-    vec![madry()]
+pub(crate) fn all() -> Vec<Architecture> {
+    vec![
+        madry(),
+        trades::trades(),
+        tramer::tramer_a(),
+        tramer::tramer_b(),
+        tramer::tramer_c(),
+        tramer::tramer_d(),
+        atda::atda(),
+    ]
+}
+
+fn convolution(
+    name: &str,
+    [in_channels, out_channels]: [usize; 2],
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+) -> Layer {
+    Layer::Conv2d { name: name.to_owned(), in_channels, out_channels, kernel, stride, padding }
+}
+
+fn linear(name: &str, inputs: usize, outputs: usize) -> Layer {
+    Layer::Linear { name: name.to_owned(), inputs, outputs }
 }
 
 fn known() -> String {

@@ -1,62 +1,99 @@
-//! The reference executor: candle's own layers and autograd, with the pool and the ReLU of `saddle-ops`.
+//! The reference executor: candle's own operations, with the pool and the ReLU of `saddle-ops`, forward and back.
 //!
-//! Slow and simple on purpose; it is what the engine is held against, and what runs on a GPU.
+//! It is what the engine is held against, and what runs on a GPU. Every operation here exists on every device.
 //!
-//! # Why every weight is a leaf
+//! # Why no autograd
 //!
-//! What is wanted is known only when the pullback is called, and candle's backward pass computes both gradients of a
-//! convolution and of a matrix product whichever of them is asked for. So the graph is built once with images and
-//! weights as leaves, and [`Wanted`] selects what is returned; leaving a leaf out would save nothing.
+//! The way back is written out, layer by layer, because candle's is wrong or slow where it matters: it computes both
+//! gradients of a convolution and of a matrix product whichever of them is asked for, takes the input gradient of a
+//! convolution from a naive transposed convolution, and sizes that by the height alone. Here an attack pays for no weight
+//! gradient, and both gradients of a convolution are convolutions themselves ([`convolution`]).
 //!
 //! # What is deliberately absent
 //!
-//! candle's max pool (its gradient is wrong by the window's area, see `clippy.toml`), its `relu` (slope 1 at 0) and
-//! second derivatives (silently wrong): everything returned is detached.
+//! Graphs: nothing tracks anything, so everything returned is detached.
 
-use candle_core::backprop::GradStore;
-use candle_core::{Tensor, Var};
+mod convolution;
+
+use candle_core::{Device, Tensor};
 use saddle_ops::{max_pool2d, relu};
 
+use super::dropout::{Dropout, kept_factor};
 use crate::{Architecture, Error, Gradients, Layer, Mode, Result, Wanted, Weights};
+use convolution::Convolution;
 
-/// The layers with their weights as leaves of candle's graph.
+/// The layers with their weights.
 pub(crate) struct Candle {
-    layers: Vec<Layer>,
-    /// Names and leaves in architecture order; a layer with parameters takes the next two.
-    leaves: Vec<(String, Var)>,
+    layers: Vec<Ready>,
+    /// Names of the parameters, in order.
+    names: Vec<String>,
 }
 
-/// The graph of one forward pass.
-pub(crate) struct CandleTape {
-    images: Var,
-    logits: Tensor,
+/// A layer with what it needs besides its input.
+enum Ready {
+    Convolution(Convolution),
+    Relu,
+    MaxPool2d(usize),
+    Flatten,
+    Linear { weight: Tensor, bias: Tensor },
+    Dropout(f64),
 }
+
+/// What a layer's pullback needs of its forward pass.
+enum Kept {
+    Input(Tensor),
+    Output(Tensor),
+    Both(Tensor, Tensor),
+    Shape(Vec<usize>),
+    /// The factor of each unit; none in evaluation.
+    Factors(Option<Tensor>),
+}
+
+/// What one forward pass left behind, a part for each layer.
+pub(crate) struct CandleTape(Vec<Kept>);
 
 impl Candle {
     pub(crate) fn new(architecture: &Architecture, weights: &Weights) -> Result<Self> {
-        // `Var::from_tensor` copies, so later in-place updates of either side do not reach the other.
-        let leaves =
-            weights.iter().map(|(name, tensor)| Ok((name.to_owned(), Var::from_tensor(tensor)?)));
-        let leaves = leaves.collect::<Result<_>>()?;
-        Ok(Self { layers: architecture.layers.clone(), leaves })
+        let mut tensors = weights.iter();
+        // Copies, so that later in-place updates of either side do not reach the other.
+        let mut next = || match tensors.next() {
+            Some((_, tensor)) => Ok(tensor.force_contiguous()?),
+            // `Network::new` checked that the weights are the layers' parameters, in order.
+            None => Err(Error::Classifier("a layer has no weights".to_owned())),
+        };
+        let layers = architecture.layers.iter().map(|layer| {
+            Ok(match layer {
+                Layer::Conv2d { stride, padding, .. } => {
+                    Ready::Convolution(Convolution::new(next()?, next()?, *stride, *padding)?)
+                }
+                Layer::Relu => Ready::Relu,
+                Layer::MaxPool2d { window } => Ready::MaxPool2d(*window),
+                Layer::Flatten => Ready::Flatten,
+                Layer::Linear { .. } => Ready::Linear { weight: next()?, bias: next()? },
+                Layer::Dropout { rate } => Ready::Dropout(*rate),
+            })
+        });
+        let layers = layers.collect::<Result<_>>()?;
+        Ok(Self { layers, names: weights.names().map(str::to_owned).collect() })
     }
 
-    pub(crate) fn repack(&mut self, weights: &Weights) -> Result<()> {
-        for ((_, leaf), (_, tensor)) in self.leaves.iter().zip(weights.iter()) {
-            leaf.set(tensor)?;
+    pub(crate) fn forward(&self, images: &Tensor, mode: Mode<'_>) -> Result<(Tensor, CandleTape)> {
+        let dropout = Dropout::of(mode);
+        let mut hidden = images.contiguous()?;
+        let mut tape = Vec::with_capacity(self.layers.len());
+        for (index, layer) in self.layers.iter().enumerate() {
+            let (next, kept) = layer.forward(hidden, index, dropout.as_ref())?;
+            hidden = next;
+            tape.push(kept);
         }
-        Ok(())
+        Ok((hidden, CandleTape(tape)))
     }
 
-    pub(crate) fn forward(&self, images: &Tensor, _mode: Mode) -> Result<(Tensor, CandleTape)> {
-        let images = Var::from_tensor(images)?;
-        let logits = self.run(images.as_tensor(), |leaf| leaf.as_tensor().clone())?;
-        Ok((logits.detach(), CandleTape { images, logits }))
-    }
-
-    /// The forward pass without a graph, so that nothing is kept alive.
+    /// The forward pass in evaluation, keeping nothing alive.
     pub(crate) fn logits(&self, images: &Tensor) -> Result<Tensor> {
-        self.run(images, Var::as_detached_tensor)
+        self.layers.iter().enumerate().try_fold(images.contiguous()?, |hidden, (index, layer)| {
+            Ok(layer.forward(hidden, index, None)?.0)
+        })
     }
 
     pub(crate) fn pullback(
@@ -65,50 +102,135 @@ impl Candle {
         cotangent: &Tensor,
         wanted: Wanted,
     ) -> Result<Gradients> {
-        // The gradient of <logits, cotangent> is the pullback of the cotangent.
-        let store = (&tape.logits * cotangent)?.sum_all()?.backward()?;
-        let input = wanted.input.then(|| gradient(&store, &tape.images)).transpose()?;
-        let of = |(name, leaf): &(String, Var)| Ok((name.clone(), gradient(&store, leaf)?));
-        let weights = wanted.weights.then(|| -> Result<Weights> {
-            Weights::new(self.leaves.iter().map(of).collect::<Result<_>>()?)
-        });
-        Ok(Gradients { input, weights: weights.transpose()? })
-    }
-}
-
-impl Candle {
-    /// Runs the layers; `tensor` gives a leaf as part of the graph or detached from it.
-    fn run(&self, images: &Tensor, tensor: impl Fn(&Var) -> Tensor) -> Result<Tensor> {
-        let mut leaves = self.leaves.iter().map(|(_, leaf)| tensor(leaf));
-        // `Network::new` checked that the leaves are the layers' parameters, in order.
-        let mut next =
-            || leaves.next().ok_or(Error::Classifier("a layer has no weights".to_owned()));
-        let mut hidden = images.clone();
-        for layer in &self.layers {
-            hidden = match layer {
-                Layer::Conv2d { stride, padding, .. } => {
-                    let (weight, bias) = (next()?, next()?);
-                    let channels = bias.dim(0)?;
-                    let sums = hidden.conv2d(&weight, *padding, *stride, 1, 1)?;
-                    sums.broadcast_add(&bias.reshape((1, channels, 1, 1))?)?
-                }
-                Layer::Relu => relu(&hidden)?,
-                Layer::MaxPool2d { window } => max_pool2d(&hidden, *window)?,
-                Layer::Flatten => hidden.flatten_from(1)?,
-                Layer::Linear { .. } => {
-                    let (weight, bias) = (next()?, next()?);
-                    hidden.matmul(&weight.t()?)?.broadcast_add(&bias)?
-                }
-            };
+        let mut cotangent = cotangent.contiguous()?;
+        let mut parameters = Vec::new();
+        // Before the first layer with parameters nobody needs a cotangent but for the images.
+        let first = self.layers.iter().position(Ready::has_parameters).unwrap_or(0);
+        for (index, (layer, kept)) in self.layers.iter().zip(tape.0).enumerate().rev() {
+            if wanted.weights {
+                parameters.extend(layer.parameter_gradients(&kept, &cotangent)?.into_iter().rev());
+            }
+            if !wanted.input && index <= first {
+                break;
+            }
+            cotangent = layer.input_gradient(kept, cotangent)?;
         }
-        Ok(hidden)
+        parameters.reverse();
+        let weights = wanted
+            .weights
+            .then(|| Weights::new(self.names.iter().cloned().zip(parameters).collect()));
+        Ok(Gradients { input: wanted.input.then_some(cotangent), weights: weights.transpose()? })
     }
 }
 
-/// The leaf's gradient, detached; zeros when no layer uses the leaf.
-fn gradient(store: &GradStore, leaf: &Var) -> Result<Tensor> {
-    match store.get(leaf) {
-        Some(gradient) => Ok(gradient.detach()),
-        None => Ok(leaf.zeros_like()?.detach()),
+impl Ready {
+    fn has_parameters(&self) -> bool {
+        matches!(self, Self::Convolution(_) | Self::Linear { .. })
     }
+
+    fn forward(
+        &self,
+        input: Tensor,
+        index: usize,
+        dropout: Option<&Dropout>,
+    ) -> Result<(Tensor, Kept)> {
+        Ok(match self {
+            Self::Convolution(convolution) => (convolution.forward(&input)?, Kept::Input(input)),
+            Self::Relu => {
+                let output = relu(&input)?;
+                (output.clone(), Kept::Output(output))
+            }
+            Self::MaxPool2d(window) => {
+                let output = max_pool2d(&input, *window)?;
+                (output.clone(), Kept::Both(input, output))
+            }
+            Self::Flatten => (input.flatten_from(1)?, Kept::Shape(input.dims().to_vec())),
+            Self::Linear { weight, bias } => {
+                (input.matmul(&weight.t()?)?.broadcast_add(bias)?, Kept::Input(input))
+            }
+            Self::Dropout(rate) => match dropout {
+                Some(dropout) => {
+                    let factors = factors(dropout, index, *rate, &input)?;
+                    ((input * &factors)?, Kept::Factors(Some(factors)))
+                }
+                None => (input, Kept::Factors(None)),
+            },
+        })
+    }
+
+    /// Cotangents of weight and bias; none for a layer without.
+    fn parameter_gradients(&self, kept: &Kept, cotangent: &Tensor) -> Result<Vec<Tensor>> {
+        Ok(match (self, kept) {
+            (Self::Convolution(convolution), Kept::Input(input)) => {
+                vec![convolution.weight_gradient(input, cotangent)?, cotangent.sum((0, 2, 3))?]
+            }
+            (Self::Linear { .. }, Kept::Input(input)) => {
+                vec![cotangent.t()?.matmul(input)?, cotangent.sum(0)?]
+            }
+            _ => Vec::new(),
+        })
+    }
+
+    fn input_gradient(&self, kept: Kept, cotangent: Tensor) -> Result<Tensor> {
+        Ok(match (self, kept) {
+            (Self::Convolution(convolution), Kept::Input(input)) => {
+                convolution.input_gradient(input.dims(), &cotangent)?
+            }
+            // Not `output > 0`: NaN is not held at 0.
+            (Self::Relu, Kept::Output(output)) => {
+                output.le(0.0)?.where_cond(&cotangent.zeros_like()?, &cotangent)?
+            }
+            (Self::MaxPool2d(window), Kept::Both(input, output)) => {
+                pool_gradient(&input, &output, &cotangent, *window)?
+            }
+            (Self::Flatten, Kept::Shape(shape)) => cotangent.reshape(shape)?,
+            (Self::Linear { weight, .. }, Kept::Input(_)) => cotangent.matmul(weight)?,
+            (Self::Dropout(_), Kept::Factors(Some(factors))) => (cotangent * factors)?,
+            (Self::Dropout(_), Kept::Factors(None)) => cotangent,
+            // A tape is made by `forward` of the same layers.
+            _ => return Err(Error::Classifier("a tape of other layers".to_owned())),
+        })
+    }
+}
+
+/// The factor of each unit of a batch, drawn on the host and brought to where the units are.
+fn factors(dropout: &Dropout, layer: usize, rate: f64, units: &Tensor) -> Result<Tensor> {
+    let rows = units.dims()[0];
+    let mut kept = vec![0; units.elem_count()];
+    let width = kept.len() / rows;
+    for (row, kept) in kept.chunks_exact_mut(width).enumerate() {
+        dropout.kept(row, layer, rate, kept);
+    }
+    let kept = Tensor::from_vec(kept, units.shape(), &Device::Cpu)?.to_device(units.device())?;
+    Ok(kept.to_dtype(units.dtype())?.affine(kept_factor(rate), 0.0)?)
+}
+
+/// Gives the cotangent of each window to its first place that equals the maximum; to the last place where none does, which
+/// is so when the maximum is NaN.
+fn pool_gradient(
+    input: &Tensor,
+    output: &Tensor,
+    cotangent: &Tensor,
+    window: usize,
+) -> Result<Tensor> {
+    let (n, c, rows, columns) = output.dims4()?;
+    let windows = input.reshape(&[n, c, rows, window, columns, window])?;
+    let zeros = cotangent.zeros_like()?;
+    let mut left = cotangent.clone();
+    let mut lines = Vec::with_capacity(window);
+    for row in 0..window {
+        let mut line = Vec::with_capacity(window);
+        for column in 0..window {
+            if (row + 1) * (column + 1) == window * window {
+                line.push(left.clone());
+                continue;
+            }
+            let place = windows.narrow(3, row, 1)?.narrow(5, column, 1)?.squeeze(5)?.squeeze(3)?;
+            let wins = place.eq(output)?;
+            line.push(wins.where_cond(&left, &zeros)?);
+            left = wins.where_cond(&zeros, &left)?;
+        }
+        lines.push(Tensor::stack(&line, 4)?);
+    }
+    Ok(Tensor::stack(&lines, 3)?.reshape(input.shape())?)
 }

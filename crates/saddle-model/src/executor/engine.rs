@@ -7,7 +7,7 @@
 //! # Invariants
 //!
 //! - Row `i` of logits and input gradient has the same bits in any batch and on any number of threads: images meet
-//!   nobody, and a product's rows do not depend on their neighbours (`saddle_ops::matmul`).
+//!   nobody, and a product's rows do not depend on their neighbours (`saddle_ops::Linear`).
 //! - Weight gradients of linear layers are summed in the order of the rows; those of convolutions in groups of
 //!   [`images::GROUP`] consecutive images, in order within a group and group after group.
 //! - No memory is asked of the system for activations once a batch of that size has run: tapes and scratch go back to
@@ -21,6 +21,7 @@ mod store;
 use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
 use saddle_ops::{Kernels, Real};
 
+use super::dropout::Dropout;
 use crate::{Architecture, Error, Gradients, Layer, Mode, Parameter, Result, Wanted, Weights};
 use images::ImagePart;
 use rows::RowPart;
@@ -59,15 +60,15 @@ impl Engine {
         }
     }
 
-    /// Logits `(n, classes)` of images `(n, c, h, w)`. No layer of today draws, so `mode` changes nothing.
-    pub(crate) fn forward(&self, images: &Tensor, _mode: Mode) -> Result<(Tensor, EngineTape)> {
+    /// Logits `(n, classes)` of images `(n, c, h, w)`.
+    pub(crate) fn forward(&self, images: &Tensor, mode: Mode<'_>) -> Result<(Tensor, EngineTape)> {
         Ok(match self {
             Self::F32(runner) => {
-                let (logits, tape) = runner.forward(images)?;
+                let (logits, tape) = runner.forward(images, mode)?;
                 (logits, EngineTape::F32(tape))
             }
             Self::F64(runner) => {
-                let (logits, tape) = runner.forward(images)?;
+                let (logits, tape) = runner.forward(images, mode)?;
                 (logits, EngineTape::F64(tape))
             }
         })
@@ -101,6 +102,7 @@ pub(crate) struct Runner<T: Real> {
 #[derive(Default)]
 pub(crate) struct Tape<T> {
     count: usize,
+    dropout: Option<Dropout>,
     images: images::Tape<T>,
     rows: rows::Tape<T>,
 }
@@ -111,55 +113,57 @@ impl<T: Real> Runner<T> {
         let flat =
             layers.iter().position(|layer| matches!(layer, Layer::Flatten | Layer::Linear { .. }));
         let (before, behind) = layers.split_at(flat.unwrap_or(layers.len()));
-        let slices = slices::<T>(weights)?;
+        let tensors = tensors(weights);
         let split = before.iter().map(|layer| layer.parameters().len()).sum();
-        let (before_slices, behind_slices) = slices.split_at(split);
+        let (before_tensors, behind_tensors) = tensors.split_at(split);
+        let before_slices = slices(before_tensors)?;
         Ok(Self {
             input: architecture.input,
-            images: ImagePart::new(architecture.input, before, before_slices, kernels)?,
-            rows: RowPart::new(behind, behind_slices, kernels)?,
+            images: ImagePart::new(architecture.input, before, &before_slices, kernels)?,
+            rows: RowPart::new(before.len(), behind, behind_tensors, kernels)?,
             parameters: architecture.parameters(),
             tapes: Store::default(),
         })
     }
 
     fn repack(&mut self, weights: &Weights) -> Result<()> {
-        let slices = slices::<T>(weights)?;
-        let (before, behind) = slices.split_at(self.images.parameters());
-        self.images.repack(before)?;
+        let tensors = tensors(weights);
+        let (before, behind) = tensors.split_at(self.images.parameters());
+        self.images.repack(&slices(before)?)?;
         self.rows.repack(behind)
     }
 
-    fn forward(&self, images: &Tensor) -> Result<(Tensor, store::Lent<Tape<T>>)> {
-        let pixels = with_slice::<T, _>(images, |pixels| Ok(pixels.to_vec()))?;
+    fn forward(&self, images: &Tensor, mode: Mode<'_>) -> Result<(Tensor, store::Lent<Tape<T>>)> {
         let count = images.dims()[0];
         let mut tape = self.tapes.take(|tape| tape.count == count);
         tape.count = count;
-        let Tape { images, rows, .. } = &mut *tape;
-        self.images.forward(
-            &pixels,
-            count,
-            images,
-            rows.features(count * self.images.features()),
-        )?;
-        let logits = self.rows.forward(rows)?;
+        tape.dropout = Dropout::of(mode);
+        let Tape { dropout, images: records, rows, .. } = &mut *tape;
+        let dropout = dropout.as_ref();
+        let features = rows.features(count * self.images.features());
+        with_slice(images, |pixels| {
+            self.images.forward(pixels, count, dropout, records, features)
+        })?;
+        let logits = self.rows.forward(rows, count, dropout)?;
         let classes = logits.len() / count.max(1);
         Ok((Tensor::from_slice(logits, (count, classes), &Device::Cpu)?, tape))
     }
 
     fn pullback(
         &self,
-        tape: store::Lent<Tape<T>>,
+        mut tape: store::Lent<Tape<T>>,
         cotangent: &Tensor,
         wanted: Wanted,
     ) -> Result<Gradients> {
-        let cotangent = with_slice::<T, _>(cotangent, |cotangent| Ok(cotangent.to_vec()))?;
-        let (cotangent, behind) = self.rows.pullback(&tape.rows, cotangent, wanted.weights)?;
-        let (input, before) = self.images.pullback(&tape.images, &cotangent, tape.count, wanted)?;
+        let Tape { count, dropout, images, rows } = &mut *tape;
+        let dropout = dropout.as_ref();
+        let (cotangent, behind) = with_slice(cotangent, |cotangent| {
+            self.rows.pullback(rows, cotangent, *count, dropout, wanted.weights)
+        })?;
+        let (input, before) = self.images.pullback(images, cotangent, *count, dropout, wanted)?;
         let [channels, height, width] = self.input;
-        let input = input.map(|input| {
-            Tensor::from_vec(input, (tape.count, channels, height, width), &Device::Cpu)
-        });
+        let input = input
+            .map(|input| Tensor::from_vec(input, (*count, channels, height, width), &Device::Cpu));
         let weights = wanted.weights.then(|| {
             let values = before.into_iter().chain(behind).zip(&self.parameters);
             let entries = values.map(|(values, Parameter { name, shape })| {
@@ -171,9 +175,14 @@ impl<T: Real> Runner<T> {
     }
 }
 
-/// The numbers of each tensor, in order.
-fn slices<T: Real>(weights: &Weights) -> Result<Vec<Vec<T>>> {
-    weights.iter().map(|(_, tensor)| with_slice(tensor, |values| Ok(values.to_vec()))).collect()
+/// All weights, in order.
+fn tensors(weights: &Weights) -> Vec<&Tensor> {
+    weights.iter().map(|(_, tensor)| tensor).collect()
+}
+
+/// Copies of the numbers of each tensor, in order.
+fn slices<T: Real>(tensors: &[&Tensor]) -> Result<Vec<Vec<T>>> {
+    tensors.iter().map(|tensor| with_slice(tensor, |values| Ok(values.to_vec()))).collect()
 }
 
 /// Reads a tensor's numbers where they lie.

@@ -1,10 +1,11 @@
 //! The two machines that run any list of layers: candle (the reference, any device) and the engine (our CPU kernels).
 //!
-//! An executor prepares weights once (packs them, makes them leaves of a graph) and then runs forward passes and
-//! pullbacks. Both follow the same definitions at ties: a pool's gradient goes to the first maximum of its window, the
-//! slope of ReLU at 0 is 0.
+//! An executor prepares weights once and then runs forward passes and pullbacks. Both follow the same definitions at ties:
+//! a pool's gradient goes to the first maximum of its window, the slope of ReLU at 0 is 0. Both drop the same units
+//! ([`dropout`]).
 
 mod candle;
+mod dropout;
 mod engine;
 
 use candle_core::{DType, Tensor};
@@ -19,7 +20,7 @@ use engine::{Engine, EngineTape};
 pub enum Executor {
     /// Our kernels on the CPU, along the given path of instructions.
     Engine(Kernels),
-    /// candle's layers and autograd, on the device where the weights live.
+    /// candle's operations, on the device where the weights live.
     Candle,
 }
 
@@ -77,14 +78,17 @@ pub(crate) fn prepare(
 
 impl Prepared {
     /// Takes other checked weights of the same architecture, dtype and device. No tape is alive: it borrows the network.
-    pub(crate) fn repack(&mut self, weights: &Weights) -> Result<()> {
+    pub(crate) fn repack(&mut self, architecture: &Architecture, weights: &Weights) -> Result<()> {
         match self {
-            Self::Candle(candle) => candle.repack(weights),
+            Self::Candle(candle) => {
+                *candle = Candle::new(architecture, weights)?;
+                Ok(())
+            }
             Self::Engine(engine) => engine.repack(weights),
         }
     }
 
-    pub(crate) fn forward(&self, images: &Tensor, mode: Mode) -> Result<(Tensor, Tape)> {
+    pub(crate) fn forward(&self, images: &Tensor, mode: Mode<'_>) -> Result<(Tensor, Tape)> {
         match self {
             Self::Candle(candle) => {
                 let (logits, tape) = candle.forward(images, mode)?;

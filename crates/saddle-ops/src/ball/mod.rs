@@ -28,15 +28,17 @@
 //! pixel box, infinite when there is no box. It lowers the magnitudes to the nearest point with
 //! every magnitude at most its room and the norm at most the radius.
 
+mod ascend;
 mod l1;
 mod l2;
 mod linf;
 mod pixel_box;
 
+pub use ascend::ascend_composed;
 use candle_core::Tensor;
 pub use pixel_box::PixelBox;
 
-use crate::norm::{row, widened};
+use crate::norm::{largest_magnitude, row, widened};
 use crate::rows::{Batch, Entry, by_dtype};
 use crate::{Error, Norm, Radius, Result};
 
@@ -151,12 +153,8 @@ impl LpBall {
                 candidate.read(|to: &[T]| {
                     natural.fill(|i, out: &mut [T]| {
                         let (from, to) = (row(from, i, natural.width), row(to, i, natural.width));
-                        ball.project_row(from, to, pixels, out).map_err(|fault| match fault {
-                            Fault::NonFinite => Error::NonFinite { operation, row: i },
-                            Fault::Outside { low, high } => {
-                                Error::OutsideBox { operation, row: i, low, high }
-                            }
-                        })
+                        out.copy_from_slice(to);
+                        ball.project_row(from, out, pixels).map_err(|fault| fault.at(operation, i))
                     })
                 })
             })??;
@@ -167,45 +165,55 @@ impl LpBall {
         by_dtype!(natural, rows(operation, *self, &natural, &candidate, pixels))
     }
 
-    /// Projects one image.
+    /// Projects one image in place.
     fn project_row<T: Entry>(
         self,
         natural: &[T],
-        candidate: &[T],
+        image: &mut [T],
         pixels: Option<(PixelBox, Exact)>,
-        out: &mut [T],
     ) -> Result<(), Fault> {
-        let wanted: Vec<f64> =
-            widened(candidate).zip(widened(natural)).map(|(to, from)| to - from).collect();
-        if !wanted.iter().all(|d| d.is_finite()) {
+        // The largest magnitude is NaN or infinite as soon as one is.
+        if !largest_magnitude(perturbation(natural, image)).is_finite() {
             return Err(Fault::NonFinite);
         }
         let limits = pixels.map(|(pixels, exact)| (pixels.limits::<T>(), exact));
         if let Some(((low, high), _)) = limits
-            && !natural.iter().all(|x| (low..=high).contains(x))
+            && !natural.iter().fold(true, |inside, x| inside & (low..=high).contains(x))
         {
             return Err(Fault::Outside { low: low.to_f64(), high: high.to_f64() });
         }
-        let room: Vec<f64> = match limits {
-            Some(((low, high), Exact(true))) => {
-                let (low, high) = (low.to_f64(), high.to_f64());
-                let room = |(d, x): (&f64, f64)| if *d > 0.0 { high - x } else { x - low };
-                wanted.iter().zip(widened(natural)).map(room).collect()
+        match limits {
+            // Without a room each coordinate of the cube is on its own.
+            None | Some((_, Exact(false))) if self.norm == Norm::Linf => {
+                let aim = self.aim();
+                for (pixel, &center) in image.iter_mut().zip(natural) {
+                    let wanted = pixel.to_f64() - center.to_f64();
+                    if wanted.abs() > aim {
+                        *pixel = center.moved(aim.copysign(wanted));
+                    }
+                }
             }
-            _ => vec![f64::INFINITY; wanted.len()],
-        };
-        let mut magnitudes: Vec<f64> = wanted.iter().map(|d| d.abs()).collect();
-        self.limit(&mut magnitudes, &room);
-        for (i, out) in out.iter_mut().enumerate() {
-            let kept = magnitudes[i] == wanted[i].abs();
-            *out = if kept {
-                candidate[i]
-            } else {
-                natural[i].moved(magnitudes[i].copysign(wanted[i]))
-            };
-            if let Some(((low, high), _)) = limits {
-                *out = clamp(*out, low, high);
+            _ => {
+                let wanted: Vec<f64> = perturbation(natural, image).collect();
+                let room: Vec<f64> = match limits {
+                    Some(((low, high), Exact(true))) => {
+                        let (low, high) = (low.to_f64(), high.to_f64());
+                        let room = |(d, x): (&f64, f64)| if *d > 0.0 { high - x } else { x - low };
+                        wanted.iter().zip(widened(natural)).map(room).collect()
+                    }
+                    _ => vec![f64::INFINITY; wanted.len()],
+                };
+                let mut magnitudes: Vec<f64> = wanted.iter().map(|d| d.abs()).collect();
+                self.limit(&mut magnitudes, &room);
+                for (i, pixel) in image.iter_mut().enumerate() {
+                    if magnitudes[i] != wanted[i].abs() {
+                        *pixel = natural[i].moved(magnitudes[i].copysign(wanted[i]));
+                    }
+                }
             }
+        }
+        if let Some(((low, high), _)) = limits {
+            image.iter_mut().for_each(|pixel| *pixel = clamp(*pixel, low, high));
         }
         Ok(())
     }
@@ -217,7 +225,7 @@ impl LpBall {
             *m = m.min(*room);
         }
         let aim = self.aim();
-        if self.norm.size(magnitudes) <= aim {
+        if self.norm.size(magnitudes.iter().copied()) <= aim {
             return;
         }
         magnitudes.copy_from_slice(&wanted);
@@ -242,6 +250,21 @@ struct Exact(bool);
 enum Fault {
     NonFinite,
     Outside { low: f64, high: f64 },
+}
+
+impl Fault {
+    /// The error of an operation that met this fault in a row.
+    fn at(self, operation: &'static str, row: usize) -> Error {
+        match self {
+            Self::NonFinite => Error::NonFinite { operation, row },
+            Self::Outside { low, high } => Error::OutsideBox { operation, row, low, high },
+        }
+    }
+}
+
+/// `image - natural`, number by number.
+fn perturbation<T: Entry>(natural: &[T], image: &[T]) -> impl Iterator<Item = f64> {
+    widened(image).zip(widened(natural)).map(|(to, from)| to - from)
 }
 
 /// `value` moved into `[low, high]`; NaN stays NaN.

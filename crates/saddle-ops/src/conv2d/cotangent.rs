@@ -1,6 +1,9 @@
 //! The cotangent of a convolution's result, without its zeros.
 
-use crate::{Error, Pool, Real, Result};
+use crate::{
+    Error, Kernels, Pool, Real, Result,
+    kernels::{Lanes, WIDEST, Work},
+};
 
 /// What is not zero of a cotangent `(height, width, channels)`: a list of places, and for each place a list of channels
 /// with their values.
@@ -9,7 +12,9 @@ use crate::{Error, Pool, Real, Result};
 pub struct SparseCotangent<T> {
     shape: [usize; 3],
     places: Vec<Place>,
-    entries: Vec<Entry<T>>,
+    /// Side by side: an entry's channel and its value.
+    channels: Vec<u32>,
+    values: Vec<T>,
 }
 
 /// A place of the result and where its entries end; they begin where those of the place before end.
@@ -20,33 +25,32 @@ pub(super) struct Place {
     pub(super) end: usize,
 }
 
-/// A value and its channel.
+/// The entries of a place, a value for each channel.
 #[derive(Clone, Copy)]
-pub(super) struct Entry<T> {
-    pub(super) channel: u32,
-    pub(super) value: T,
+pub(super) struct Entries<'a, T> {
+    pub(super) channels: &'a [u32],
+    pub(super) values: &'a [T],
 }
 
 impl<T: Real> Default for SparseCotangent<T> {
     fn default() -> Self {
-        Self { shape: [0; 3], places: Vec::new(), entries: Vec::new() }
+        Self { shape: [0; 3], places: Vec::new(), channels: Vec::new(), values: Vec::new() }
     }
 }
 
 impl<T: Real> SparseCotangent<T> {
     /// Lists what is not zero of a whole cotangent.
-    pub fn fill_dense(&mut self, shape: [usize; 3], cotangent: &[T]) -> Result<()> {
+    pub fn fill_dense(
+        &mut self,
+        kernels: Kernels,
+        shape: [usize; 3],
+        cotangent: &[T],
+    ) -> Result<()> {
         let [height, width, channels] = shape;
         check(&shape, cotangent.len(), height * width * channels)?;
         self.clear(shape);
-        for (place, values) in cotangent.chunks_exact(channels.max(1)).enumerate() {
-            // Every entry is written, and kept only if it is not zero: no branch to mispredict.
-            let mut end = self.reserve(channels);
-            for (channel, value) in values.iter().enumerate() {
-                self.entries[end] = Entry { channel: channel as u32, value: *value };
-                end += usize::from(*value != T::ZERO);
-            }
-            self.close(place / width, place % width, end);
+        if channels > 0 {
+            T::dispatch(kernels, FillDense { list: self, cotangent });
         }
         Ok(())
     }
@@ -57,19 +61,8 @@ impl<T: Real> SparseCotangent<T> {
         check(&pool.output(), cotangent.len(), rows * columns * channels)?;
         check(&pool.output(), winners.len(), rows * columns * channels)?;
         self.clear(pool.input());
-        let window = pool.window();
-        for cell in 0..rows * columns {
-            let winners = &winners[cell * channels..][..channels];
-            let values = &cotangent[cell * channels..][..channels];
-            for i in 0..window * window {
-                let mut end = self.reserve(channels);
-                for (channel, (winner, value)) in winners.iter().zip(values).enumerate() {
-                    self.entries[end] = Entry { channel: channel as u32, value: *value };
-                    end += usize::from((usize::from(*winner) == i) & (*value != T::ZERO));
-                }
-                let (row, column) = (cell / columns * window, cell % columns * window);
-                self.close(row + i / window, column + i % window, end);
-            }
+        if channels > 0 {
+            T::dispatch(pool.kernels(), FillPooled { list: self, pool, cotangent, winners });
         }
         Ok(())
     }
@@ -81,8 +74,8 @@ impl<T: Real> SparseCotangent<T> {
         cotangent.resize(height * width * channels, T::ZERO);
         self.each(|place, entries| {
             let from = (place.row as usize * width + place.column as usize) * channels;
-            for entry in entries {
-                cotangent[from + entry.channel as usize] = entry.value;
+            for (channel, value) in entries.iter() {
+                cotangent[from + channel] = value;
             }
         });
     }
@@ -99,10 +92,12 @@ impl<T: Real> SparseCotangent<T> {
 
     /// Calls `visit` for each place that has entries, in order.
     #[inline(always)]
-    pub(super) fn each(&self, mut visit: impl FnMut(&Place, &[Entry<T>])) {
+    pub(super) fn each(&self, mut visit: impl FnMut(&Place, Entries<'_, T>)) {
         let mut start = 0;
         for place in &self.places {
-            visit(place, &self.entries[start..place.end]);
+            let (channels, values) =
+                (&self.channels[start..place.end], &self.values[start..place.end]);
+            visit(place, Entries { channels, values });
             start = place.end;
         }
     }
@@ -112,14 +107,45 @@ impl<T: Real> SparseCotangent<T> {
         self.places.clear();
     }
 
-    /// Makes room for a place's channels; returns where its entries begin.
+    /// Makes room for a place's channels and a register behind them; returns where its entries begin.
     #[inline(always)]
     fn reserve(&mut self, channels: usize) -> usize {
         let start = self.count();
-        if self.entries.len() < start + channels + 1 {
-            self.entries.resize(2 * (start + channels + 1), Entry { channel: 0, value: T::ZERO });
+        let needed = start + channels + WIDEST;
+        if self.values.len() < needed {
+            self.values.resize(2 * needed, T::ZERO);
+            self.channels.resize(2 * needed, 0);
         }
         start
+    }
+
+    /// Lists those of a place's values that are not 0 and that `keep` wants; it is asked for a register of channels, then
+    /// for single ones.
+    #[inline(always)]
+    fn list<L: Lanes<Number = T>>(
+        &mut self,
+        [row, column]: [usize; 2],
+        values: &[T],
+        keep_register: impl Fn(usize) -> L::Mask,
+        keep: impl Fn(usize) -> bool,
+    ) {
+        let mut end = self.reserve(values.len());
+        let registers = values.chunks_exact(L::COUNT);
+        let tail = values.len() - registers.remainder().len();
+        for (i, values) in registers.enumerate() {
+            let from = i * L::COUNT;
+            let values = L::load(values);
+            let mask = L::both(values.is_live(), keep_register(from));
+            let (to, channels) = (&mut self.values[end..], &mut self.channels[end..]);
+            end += values.compress(mask, from as u32, to, channels);
+        }
+        for (channel, value) in values.iter().enumerate().skip(tail) {
+            // Every entry is written, and counted only if it is kept: no branch to mispredict.
+            self.values[end] = *value;
+            self.channels[end] = channel as u32;
+            end += usize::from((*value != T::ZERO) & keep(channel));
+        }
+        self.close(row, column, end);
     }
 
     /// Ends a place's entries; a place without any is left out.
@@ -127,6 +153,59 @@ impl<T: Real> SparseCotangent<T> {
     fn close(&mut self, row: usize, column: usize, end: usize) {
         if end > self.count() {
             self.places.push(Place { row: row as u32, column: column as u32, end });
+        }
+    }
+}
+
+impl<T: Real> Entries<'_, T> {
+    /// Channels and values, in order.
+    #[inline(always)]
+    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, T)> {
+        self.channels.iter().zip(self.values).map(|(channel, value)| (*channel as usize, *value))
+    }
+}
+
+struct FillDense<'a, T> {
+    list: &'a mut SparseCotangent<T>,
+    cotangent: &'a [T],
+}
+
+impl<T: Real> Work<T> for FillDense<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<Number = T>>(self) {
+        let [_, width, channels] = self.list.shape;
+        for (place, values) in self.cotangent.chunks_exact(channels).enumerate() {
+            let place = [place / width, place % width];
+            self.list.list::<L>(place, values, |_| L::everywhere(), |_| true);
+        }
+    }
+}
+
+struct FillPooled<'a, T> {
+    list: &'a mut SparseCotangent<T>,
+    pool: &'a Pool,
+    cotangent: &'a [T],
+    winners: &'a [u8],
+}
+
+impl<T: Real> Work<T> for FillPooled<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<Number = T>>(self) {
+        let [_, columns, channels] = self.pool.output();
+        let window = self.pool.window();
+        let cells = self.cotangent.chunks_exact(channels).zip(self.winners.chunks_exact(channels));
+        for (cell, (values, winners)) in cells.enumerate() {
+            let [row, column] = [cell / columns * window, cell % columns * window];
+            for i in 0..window * window {
+                let place = [row + i / window, column + i % window];
+                let mark = i as u8;
+                let keep_register = |from: usize| L::has_mark(&winners[from..], mark);
+                self.list.list::<L>(place, values, keep_register, |at| winners[at] == mark);
+            }
         }
     }
 }

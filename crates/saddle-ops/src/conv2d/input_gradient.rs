@@ -5,7 +5,7 @@
 //! outermost loop, so that the weights in use stay in the first-level cache. Dense: one product gives every
 //! place's patch, and the patches are added where they lie.
 
-use super::{Conv2d, SparseCotangent, cotangent::Entry};
+use super::{Conv2d, SparseCotangent, cotangent::Entries};
 use crate::{Error, Real, Result, Rows, kernels::Lanes, kernels::Work, matmul};
 
 /// Buffers of the dense form, kept from image to image.
@@ -98,7 +98,11 @@ impl<T: Real> Work<T> for Scatter<'_, T> {
 
 /// Adds each entry's row of weights, times its value, to `sums`.
 #[inline(always)]
-fn add_rows<L: Lanes>(entries: &[Entry<L::Number>], weights: &[L::Number], sums: &mut [L::Number]) {
+fn add_rows<L: Lanes>(
+    entries: Entries<'_, L::Number>,
+    weights: &[L::Number],
+    sums: &mut [L::Number],
+) {
     let row = sums.len();
     let mut from = 0;
     while from < row {
@@ -116,7 +120,7 @@ fn add_rows<L: Lanes>(entries: &[Entry<L::Number>], weights: &[L::Number], sums:
 /// [`add_rows`] for the `N` registers that begin at `from`; returns how many numbers they hold.
 #[inline(always)]
 fn add_part<L: Lanes, const N: usize>(
-    entries: &[Entry<L::Number>],
+    entries: Entries<'_, L::Number>,
     weights: &[L::Number],
     sums: &mut [L::Number],
     from: usize,
@@ -124,9 +128,9 @@ fn add_part<L: Lanes, const N: usize>(
     let row = sums.len();
     let part = &mut sums[from..][..N * L::COUNT];
     let mut registers: [L; N] = std::array::from_fn(|i| L::load(&part[i * L::COUNT..]));
-    for entry in entries {
-        let weights = &weights[entry.channel as usize * row + from..][..N * L::COUNT];
-        let value = L::splat(entry.value);
+    for (channel, value) in entries.iter() {
+        let weights = &weights[channel * row + from..][..N * L::COUNT];
+        let value = L::splat(value);
         for (i, register) in registers.iter_mut().enumerate() {
             *register = value.mul_add(L::load(&weights[i * L::COUNT..]), *register);
         }

@@ -85,8 +85,8 @@ impl<T: Real> ConvGradient<T> {
         let [_, width, channels] = conv.shape.padded();
         self.ends.fill(0);
         cotangent.each(|_, entries| {
-            for entry in entries {
-                self.ends[entry.channel as usize] += 1;
+            for (channel, _) in entries.iter() {
+                self.ends[channel] += 1;
             }
         });
         let mut before = 0;
@@ -97,9 +97,9 @@ impl<T: Real> ConvGradient<T> {
         cotangent.each(|place, entries| {
             let corner = [place.row, place.column].map(|i| i as usize * conv.shape.stride);
             let from = ((corner[0] * width + corner[1]) * channels) as u32;
-            for entry in entries {
-                let at = &mut self.ends[entry.channel as usize];
-                self.sorted[*at] = Term { from, value: entry.value };
+            for (channel, value) in entries.iter() {
+                let at = &mut self.ends[channel];
+                self.sorted[*at] = Term { from, value };
                 *at += 1;
             }
         });
@@ -139,10 +139,53 @@ impl<T: Real> Work<T> for Gather<'_, T> {
                 gradient.bias[channel] += term.value;
             }
             let sums = &mut gradient.weight[channel * kernel * row..][..kernel * row];
-            for (ky, sums) in sums.chunks_exact_mut(row).enumerate() {
-                add_patches::<L>(terms, &padded[ky * width * channels..], sums);
+            let between = width * channels;
+            // One register to a row: all rows at once, or each addition would wait for the one before.
+            match kernel {
+                5 if row == L::COUNT => add_columns::<L, 5>(terms, padded, between, sums),
+                4 if row == L::COUNT => add_columns::<L, 4>(terms, padded, between, sums),
+                3 if row == L::COUNT => add_columns::<L, 3>(terms, padded, between, sums),
+                _ => add_each_row::<L>(terms, padded, between, row, sums),
             }
         }
+    }
+}
+
+/// Adds to `sums`, `ROWS` registers, what lies under the kernel's rows at each term's place, times the term's value.
+#[inline(always)]
+fn add_columns<L: Lanes, const ROWS: usize>(
+    terms: &[Term<L::Number>],
+    image: &[L::Number],
+    between: usize,
+    sums: &mut [L::Number],
+) {
+    let mut registers = [L::splat(L::Number::ZERO); ROWS];
+    for (register, sums) in registers.iter_mut().zip(sums.chunks_exact(L::COUNT)) {
+        *register = L::load(sums);
+    }
+    for term in terms {
+        let value = L::splat(term.value);
+        for (ky, register) in registers.iter_mut().enumerate() {
+            let row = &image[term.from as usize + ky * between..];
+            *register = value.mul_add(L::load(row), *register);
+        }
+    }
+    for (register, sums) in registers.iter().zip(sums.chunks_exact_mut(L::COUNT)) {
+        register.store(sums);
+    }
+}
+
+/// The same, one row of the kernel after the other.
+#[inline(always)]
+fn add_each_row<L: Lanes>(
+    terms: &[Term<L::Number>],
+    image: &[L::Number],
+    between: usize,
+    row: usize,
+    sums: &mut [L::Number],
+) {
+    for (ky, sums) in sums.chunks_exact_mut(row).enumerate() {
+        add_patches::<L>(terms, &image[ky * between..], sums);
     }
 }
 

@@ -1,4 +1,4 @@
-//! The naive twin of [`Draws::gaussian`]: one number after the other, in `f64`, by `libm`.
+//! The naive twins of [`Draws::gaussian`] and [`Draws::survivors`]: one number after the other, in `f64`, by `libm`.
 
 use super::{Draws, Purpose};
 
@@ -25,5 +25,21 @@ impl Draws {
         let cosines = radii.iter().zip(&angles).map(|(r, a)| r * libm::cos(*a));
         let sines = radii.iter().zip(&angles).map(|(r, a)| r * libm::sin(*a));
         cosines.chain(sines).take(width).collect()
+    }
+
+    /// Which of `width` units survive, from the words that [`Draws::survivors`] uses.
+    #[must_use]
+    pub fn survivors_naive(
+        &self,
+        label: &str,
+        example: u64,
+        restart: u32,
+        step: u32,
+        sample: u32,
+        rate: f64,
+        width: usize,
+    ) -> Vec<bool> {
+        let mut stream = self.open(Purpose::Survival, label, example, restart, step, sample);
+        (0..width).map(|_| f64::from(stream.word()) / 4_294_967_296.0 >= rate).collect()
     }
 }

@@ -123,7 +123,7 @@ fn point_in_ball(ball: &LpBall, stream: &mut Stream, width: usize) -> Vec<f64> {
         Norm::Linf => (0..width).map(|_| radius * (2.0 * stream.uniform() - 1.0)).collect(),
         Norm::L2 => {
             let mut point: Vec<f64> = (0..width).map(|_| stream.normal()).collect();
-            let length = Norm::L2.size(&point);
+            let length = Norm::L2.size(point.iter().copied());
             let radius = radius * libm::pow(stream.uniform(), 1.0 / width as f64);
             // A normal vector of exact zeros has no direction; it is the center then.
             let factor = if length > 0.0 { radius / length } else { 0.0 };

@@ -22,6 +22,13 @@ impl<T: Real> Buffer<T> {
         let start = storage.as_ptr().align_offset(LINE).min(LINE / size_of::<T>());
         Self { storage, start, length }
     }
+
+    /// Makes room for `length` numbers; what they are means nothing.
+    pub fn grow(&mut self, length: usize) {
+        if self.length < length {
+            *self = Self::zeros(length);
+        }
+    }
 }
 
 impl<T> std::ops::Deref for Buffer<T> {

@@ -4,16 +4,16 @@
 //! types, and calls on them, occur only inside the dispatcher's functions (`Real::dispatch`), which run only on a
 //! processor that has the instructions: no other code names these types.
 
-use super::Real;
+use super::{Masks, Real};
 
 /// A register of numbers, worked on lane by lane.
-pub trait Lanes: Copy {
-    /// What the lanes hold.
-    type Number: Real;
+pub trait Lanes: Masks {
     /// How many.
     const COUNT: usize;
     /// Rows of a register tile (two registers wide) that leave room for its operands.
     const TILE_ROWS: usize;
+    /// 2 x 2 cells of a register tile (one register wide) that leave room for its operands; 0 if too few would.
+    const TILE_CELLS: usize;
 
     /// The same number in each lane.
     fn splat(number: Self::Number) -> Self;
@@ -29,16 +29,50 @@ pub trait Lanes: Copy {
 
     /// `self + other`.
     fn plus(self, other: Self) -> Self;
+
+    /// The lanes above 0, and NaN, as they are; 0 in the others.
+    fn positive(self) -> Self;
+
+    /// Writes `first + i` for each lane `i` that is not 0, in order, to the start of a slice; returns how many. What lies
+    /// behind them, up to [`Lanes::COUNT`] places, is overwritten.
+    #[inline(always)]
+    fn list_nonzero(self, first: u32, to: &mut [u32]) -> usize {
+        let mut lanes = [Self::Number::ZERO; MOST_LANES];
+        self.store(&mut lanes);
+        let to = &mut to[..Self::COUNT];
+        let mut count = 0;
+        for (lane, number) in (first..).zip(&lanes[..Self::COUNT]) {
+            to[count] = lane;
+            count += usize::from(*number != Self::Number::ZERO);
+        }
+        count
+    }
 }
+
+/// Asks for the cache line of a slice's first number, without waiting for it.
+#[inline(always)]
+pub(crate) fn prefetch<T>(from: &[T]) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch reads nothing that a program can see, and every x86-64 processor has it.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(from.as_ptr().cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = from;
+}
+
+/// Lanes of the widest register.
+const MOST_LANES: usize = 16;
 
 /// Lanes of plain Rust, which compilers turn into whatever vectors the target always has.
 #[derive(Clone, Copy)]
-pub(crate) struct Plain<T, const N: usize>([T; N]);
+pub(crate) struct Plain<T, const N: usize>(pub(super) [T; N]);
 
 impl<T: Real, const N: usize> Lanes for Plain<T, N> {
-    type Number = T;
     const COUNT: usize = N;
     const TILE_ROWS: usize = 4;
+    const TILE_CELLS: usize = 0;
 
     #[inline(always)]
     fn splat(number: T) -> Self {
@@ -67,6 +101,11 @@ impl<T: Real, const N: usize> Lanes for Plain<T, N> {
     fn plus(self, other: Self) -> Self {
         Self(std::array::from_fn(|i| self.0[i] + other.0[i]))
     }
+
+    #[inline(always)]
+    fn positive(self) -> Self {
+        Self(std::array::from_fn(|i| if self.0[i] <= T::ZERO { T::ZERO } else { self.0[i] }))
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -79,12 +118,12 @@ mod x86 {
 
     /// 16 numbers in a 512-bit register.
     #[derive(Clone, Copy)]
-    pub(crate) struct Avx512(__m512);
+    pub(crate) struct Avx512(pub(in crate::kernels) __m512);
 
     impl Lanes for Avx512 {
-        type Number = f32;
         const COUNT: usize = 16;
         const TILE_ROWS: usize = 12;
+        const TILE_CELLS: usize = 7;
 
         #[inline(always)]
         fn splat(number: f32) -> Self {
@@ -117,16 +156,37 @@ mod x86 {
             // SAFETY: as in `splat`.
             Self(unsafe { _mm512_add_ps(self.0, other.0) })
         }
+
+        #[inline(always)]
+        fn positive(self) -> Self {
+            let zero = Self::splat(0.0);
+            // SAFETY: as in `splat`. The maximum is its second operand where one is NaN or both are 0.
+            Self(unsafe { _mm512_max_ps(zero.0, self.0) }).plus(zero)
+        }
+
+        #[inline(always)]
+        fn list_nonzero(self, first: u32, to: &mut [u32]) -> usize {
+            let to = &mut to[..Self::COUNT];
+            // SAFETY: as in `splat`; the slice above holds 16 places, and the store needs no alignment.
+            unsafe {
+                let lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+                let lanes = _mm512_add_epi32(lanes, _mm512_set1_epi32(first.cast_signed()));
+                let alive = _mm512_cmp_ps_mask::<_CMP_NEQ_UQ>(self.0, _mm512_setzero_ps());
+                let alive_first = _mm512_maskz_compress_epi32(alive, lanes);
+                _mm512_storeu_si512(to.as_mut_ptr().cast(), alive_first);
+                alive.count_ones() as usize
+            }
+        }
     }
 
     /// 8 numbers in a 256-bit register.
     #[derive(Clone, Copy)]
-    pub(crate) struct Avx2(__m256);
+    pub(crate) struct Avx2(pub(in crate::kernels) __m256);
 
     impl Lanes for Avx2 {
-        type Number = f32;
         const COUNT: usize = 8;
         const TILE_ROWS: usize = 6;
+        const TILE_CELLS: usize = 0;
 
         #[inline(always)]
         fn splat(number: f32) -> Self {
@@ -158,6 +218,13 @@ mod x86 {
         fn plus(self, other: Self) -> Self {
             // SAFETY: as in `splat`.
             Self(unsafe { _mm256_add_ps(self.0, other.0) })
+        }
+
+        #[inline(always)]
+        fn positive(self) -> Self {
+            let zero = Self::splat(0.0);
+            // SAFETY: as in `splat`. The maximum is its second operand where one is NaN or both are 0.
+            Self(unsafe { _mm256_max_ps(zero.0, self.0) }).plus(zero)
         }
     }
 }

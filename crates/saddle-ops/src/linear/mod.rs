@@ -4,29 +4,54 @@
 //!
 //! Weights come and weight gradients leave in PyTorch's layout, `(outputs, inputs)`. Batches are row after row.
 //!
+//! # Zeros
+//!
+//! Behind a ReLU most activations are zero, and more so the cotangents. Lists name those that are not, and the
+//! products skip the others: their work is proportional to what is alive, for one row as for a hundred. A product with
+//! zero adds nothing, unless the other factor is infinite or NaN; where one is, nothing is skipped.
+//!
 //! # Invariants
 //!
-//! A row's result and input gradient depend on that row alone. A weight's gradient is one chain of additions over
-//! the batch, in the order of its rows. Threads share out columns or rows, never a chain.
+//! Each number of a result is one chain of additions over the inner dimension, in order, starting from the bias (or 0),
+//! fused or not as the path has it. So a row's result and input gradient depend on that row alone, and a weight's
+//! gradient is a chain over the batch in the order of its rows: bit for bit, however the work is cut into blocks
+//! and shared among threads.
 
+mod live;
+mod matrix;
 mod naive;
+mod product;
 
 pub use naive::{linear as linear_naive, linear_gradients as linear_gradients_naive};
 
-use crate::{Error, Kernels, PackedMatrix, Real, Result, Rows, matmul_by_columns, matmul_by_rows};
+use crate::{Error, Kernels, Real, Result};
+use matrix::Matrix;
+use product::{Left, Right, Shares, multiply};
 
-/// A linear layer whose weights are packed for both directions.
+/// A linear layer whose weights are laid out for both directions.
 pub struct Linear<T> {
     kernels: Kernels,
     bias: Vec<T>,
     /// `inputs x outputs`.
-    forward: PackedMatrix<T>,
+    forward: Matrix<T>,
     /// `outputs x inputs`.
-    backward: PackedMatrix<T>,
+    backward: Matrix<T>,
+    /// Whether every weight is finite, so that zeros may be skipped.
+    finite: bool,
+}
+
+/// Memory that the passes of linear layers use and whoever runs them keeps.
+#[derive(Default)]
+pub struct LinearScratch<T> {
+    shares: Shares<T>,
+    /// The batch, its rows laid out like those of weights.
+    batch: Option<Matrix<T>>,
+    /// The cotangent by outputs.
+    cotangent: Vec<T>,
 }
 
 impl<T: Real> Linear<T> {
-    /// Packs `weight`, `(outputs, inputs)`, and `bias`, `(outputs,)`.
+    /// Lays out `weight`, `(outputs, inputs)`, and `bias`, `(outputs,)`.
     ///
     /// # Errors
     ///
@@ -43,15 +68,20 @@ impl<T: Real> Linear<T> {
         }
         let mut linear = Self {
             kernels,
-            bias: Vec::new(),
-            forward: PackedMatrix::zeros(kernels, inputs, bias.len()),
-            backward: PackedMatrix::zeros(kernels, bias.len(), inputs),
+            bias: vec![T::ZERO; bias.len()],
+            forward: Matrix::zeros(kernels, inputs, bias.len()),
+            backward: Matrix::zeros(kernels, bias.len(), inputs),
+            finite: true,
         };
         linear.pack(weight, bias)?;
         Ok(linear)
     }
 
     /// Replaces the parameters.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidShape`] when they are not as many as before.
     pub fn pack(&mut self, weight: &[T], bias: &[T]) -> Result<()> {
         if bias.len() != self.outputs() {
             return Err(Error::InvalidShape {
@@ -59,16 +89,15 @@ impl<T: Real> Linear<T> {
                 message: format!("bias of {} numbers for {} outputs", bias.len(), self.outputs()),
             });
         }
-        self.forward.pack_columns(weight)?;
-        self.backward.pack_rows(weight)?;
-        self.bias.clear();
-        self.bias.extend_from_slice(bias);
+        self.forward.transpose(weight)?;
+        self.finite = self.backward.copy(weight)?;
+        self.bias.copy_from_slice(bias);
         Ok(())
     }
 
     /// Features that come in.
     pub fn inputs(&self) -> usize {
-        self.forward.inner()
+        self.forward.rows()
     }
 
     /// Features that go out.
@@ -76,43 +105,95 @@ impl<T: Real> Linear<T> {
         self.forward.columns()
     }
 
-    /// `(n, inputs)` to `(n, outputs)`.
-    pub fn forward(&self, batch: &[T], out: &mut [T]) -> Result<()> {
-        let rows = Rows::matrix(batch, self.inputs())?;
-        matmul_by_columns(self.kernels, rows, &self.forward, Some(&self.bias), out)
+    /// `(n, inputs)` to `(n, outputs)`; with `relu`, what is not above 0 becomes 0.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidShape`] when batch and result do not fit.
+    pub fn forward(
+        &self,
+        batch: &[T],
+        relu: bool,
+        out: &mut [T],
+        scratch: &mut LinearScratch<T>,
+    ) -> Result<()> {
+        self.check("linear forward", batch, out)?;
+        let left = Left { values: batch, inner: self.inputs(), zeros: !self.finite };
+        let (values, stride) = self.forward.values();
+        let right = Right { values, stride, columns: self.outputs(), bias: Some(&self.bias), relu };
+        multiply(self.kernels, left, right, out, &mut scratch.shares);
+        Ok(())
     }
 
     /// Cotangent of the batch, `(n, inputs)`, given that of the result, `(n, outputs)`.
-    pub fn input_gradient(&self, cotangent: &[T], gradient: &mut [T]) -> Result<()> {
-        let rows = Rows::matrix(cotangent, self.outputs())?;
-        matmul_by_columns(self.kernels, rows, &self.backward, None, gradient)
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidShape`] when the two do not fit.
+    pub fn input_gradient(
+        &self,
+        cotangent: &[T],
+        gradient: &mut [T],
+        scratch: &mut LinearScratch<T>,
+    ) -> Result<()> {
+        self.check("linear input gradient", gradient, cotangent)?;
+        let left = Left { values: cotangent, inner: self.outputs(), zeros: !self.finite };
+        let (values, stride) = self.backward.values();
+        let right = Right { values, stride, columns: self.inputs(), bias: None, relu: false };
+        multiply(self.kernels, left, right, gradient, &mut scratch.shares);
+        Ok(())
     }
 
     /// Cotangents of weight `(outputs, inputs)` and bias `(outputs,)`: sums over the batch.
-    pub fn weight_gradient(&self, batch: &[T], cotangent: &[T]) -> Result<(Vec<T>, Vec<T>)> {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidShape`] when batch and cotangent do not fit.
+    pub fn weight_gradient(
+        &self,
+        batch: &[T],
+        cotangent: &[T],
+        scratch: &mut LinearScratch<T>,
+    ) -> Result<(Vec<T>, Vec<T>)> {
         let (inputs, outputs) = (self.inputs(), self.outputs());
-        let rows = cotangent.len() / outputs;
-        if batch.len() != rows * inputs || cotangent.len() != rows * outputs {
-            return Err(Error::ShapeMismatch {
-                operation: "linear weight gradient",
-                left: vec![batch.len()],
-                right: vec![cotangent.len()],
-            });
-        }
+        let rows = self.check("linear weight gradient", batch, cotangent)?;
         let mut bias = vec![T::ZERO; outputs];
         let mut weight = vec![T::ZERO; inputs * outputs];
         if rows == 0 {
             return Ok((weight, bias));
         }
-        let mut transposed = vec![T::ZERO; cotangent.len()];
-        for (row, cotangent) in cotangent.chunks_exact(outputs).enumerate() {
-            for (output, value) in cotangent.iter().enumerate() {
-                transposed[output * rows + row] = *value;
-                bias[output] += *value;
+        for row in cotangent.chunks_exact(outputs) {
+            for (bias, value) in bias.iter_mut().zip(row) {
+                *bias += *value;
             }
         }
-        let packed = PackedMatrix::from_rows(self.kernels, batch, rows, inputs)?;
-        matmul_by_rows(self.kernels, Rows::matrix(&transposed, rows)?, &packed, None, &mut weight)?;
+        let LinearScratch { shares, batch: copied, cotangent: transposed } = scratch;
+        copied.take_if(|matrix| !matrix.fits(rows, inputs));
+        let copied = copied.get_or_insert_with(|| Matrix::zeros(self.kernels, rows, inputs));
+        let finite = copied.copy(batch)?;
+        transposed.resize(cotangent.len(), T::ZERO);
+        matrix::transpose(cotangent, outputs, transposed);
+        let left = Left { values: transposed, inner: rows, zeros: !finite };
+        let (values, stride) = copied.values();
+        let right = Right { values, stride, columns: inputs, bias: None, relu: false };
+        multiply(self.kernels, left, right, &mut weight, shares);
         Ok((weight, bias))
+    }
+
+    /// The number of rows, when `batch` and `result` have the same.
+    fn check(&self, operation: &'static str, batch: &[T], result: &[T]) -> Result<usize> {
+        let (inputs, outputs) = (self.inputs(), self.outputs());
+        let rows = batch.len() / inputs;
+        if batch.len() == rows * inputs && result.len() == rows * outputs {
+            return Ok(rows);
+        }
+        Err(Error::InvalidShape {
+            operation,
+            message: format!(
+                "{} numbers that come in and {} that go out do not make rows of {inputs} and of {outputs}",
+                batch.len(),
+                result.len()
+            ),
+        })
     }
 }

@@ -9,7 +9,7 @@
 //!
 //! Each number of the result is one chain of additions over the inner dimension, in order, starting from the bias (or
 //! 0), fused or not as the path has it. So a row's result does not depend on the rows beside it, on how the work is cut
-//! into tiles and blocks, or on threads: bit for bit.
+//! into tiles and blocks: bit for bit.
 
 mod naive;
 mod packed;
@@ -21,7 +21,6 @@ pub use packed::PackedMatrix;
 pub use rows::Rows;
 
 use crate::{Error, Kernels, Real, Result, kernels::Work};
-use rayon::prelude::*;
 use tile::Multiply;
 
 /// `rows * packed + bias` on the calling thread: `(n, k) * (k, m) + (m,)` into `out`, `(n, m)` row after row.
@@ -40,57 +39,7 @@ pub fn matmul<T: Real>(
     out: &mut [T],
 ) -> Result<()> {
     check(kernels, &rows, packed, bias, out)?;
-    let panels = 0..packed.panels();
-    let stride = packed.columns();
-    T::dispatch(kernels, Multiply { rows, packed, panels, bias, out, stride });
-    Ok(())
-}
-
-/// [`matmul`] on all threads, for many columns: each panel of the packed matrix is read by one thread, once.
-pub fn matmul_by_columns<T: Real>(
-    kernels: Kernels,
-    rows: Rows<'_, T>,
-    packed: &PackedMatrix<T>,
-    bias: Option<&[T]>,
-    out: &mut [T],
-) -> Result<()> {
-    check(kernels, &rows, packed, bias, out)?;
-    let (columns, width) = (packed.columns(), packed.width());
-    if out.is_empty() {
-        return Ok(());
-    }
-    // Each panel's columns are computed side by side, (panel, row, column), and put in their places afterwards.
-    let mut by_panel = vec![T::ZERO; packed.panels() * rows.count() * width];
-    by_panel.par_chunks_mut(rows.count() * width).enumerate().for_each(|(panel, out)| {
-        let panels = panel..panel + 1;
-        T::dispatch(kernels, Multiply { rows, packed, panels, bias, out, stride: width });
-    });
-    for (row, out) in out.chunks_exact_mut(columns).enumerate() {
-        for (panel, out) in out.chunks_mut(width).enumerate() {
-            let from = (panel * rows.count() + row) * width;
-            out.copy_from_slice(&by_panel[from..from + out.len()]);
-        }
-    }
-    Ok(())
-}
-
-/// [`matmul`] on all threads, for many rows: each thread takes blocks of rows.
-pub fn matmul_by_rows<T: Real>(
-    kernels: Kernels,
-    rows: Rows<'_, T>,
-    packed: &PackedMatrix<T>,
-    bias: Option<&[T]>,
-    out: &mut [T],
-) -> Result<()> {
-    /// Rows that a thread takes at once: a multiple of every tile's rows.
-    const BLOCK: usize = 96;
-    check(kernels, &rows, packed, bias, out)?;
-    let stride = packed.columns();
-    out.par_chunks_mut(BLOCK * stride.max(1)).enumerate().for_each(|(block, out)| {
-        let rows = rows.part(block * BLOCK, out.len() / stride);
-        let panels = 0..packed.panels();
-        T::dispatch(kernels, Multiply { rows, packed, panels, bias, out, stride });
-    });
+    T::dispatch(kernels, Multiply { rows, packed, bias, out });
     Ok(())
 }
 

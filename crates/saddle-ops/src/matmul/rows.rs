@@ -11,7 +11,6 @@ use crate::{Error, Result};
 #[derive(Clone, Copy)]
 pub struct Rows<'a, T> {
     values: &'a [T],
-    first: usize,
     count: usize,
     per_line: usize,
     between_rows: usize,
@@ -36,7 +35,6 @@ impl<'a, T> Rows<'a, T> {
         }
         Ok(Self {
             values,
-            first: 0,
             count: values.len() / inner,
             per_line: usize::MAX,
             between_rows: inner,
@@ -58,7 +56,6 @@ impl<'a, T> Rows<'a, T> {
         let per_line = (width - kernel) / stride + 1;
         Self {
             values,
-            first: 0,
             count: per_line * ((height - kernel) / stride + 1),
             per_line,
             between_rows: stride * channels,
@@ -79,11 +76,6 @@ impl<'a, T> Rows<'a, T> {
         self.pieces * self.piece
     }
 
-    /// `count` rows from row `first` on.
-    pub(super) fn part(self, first: usize, count: usize) -> Self {
-        Self { first: self.first + first, count, ..self }
-    }
-
     /// The same rows without their first `from` numbers, `length` numbers long. Only for rows of one piece.
     pub(super) fn columns(self, from: usize, length: usize) -> Self {
         Self { values: &self.values[from..], piece: length, ..self }
@@ -98,7 +90,6 @@ impl<'a, T> Rows<'a, T> {
     /// Where `R` rows start.
     #[inline(always)]
     pub(super) fn starts<const R: usize>(&self, row: usize) -> [usize; R] {
-        let row = self.first + row;
         let (mut line, mut place) = (row / self.per_line, row % self.per_line);
         std::array::from_fn(|_| {
             let start = line * self.between_lines + place * self.between_rows;

@@ -2,18 +2,13 @@
 
 use super::{PackedMatrix, Rows};
 use crate::{Real, kernels::Lanes};
-use std::ops::Range;
 
-/// A product of some panels, waiting for its registers.
+/// A product, waiting for its registers.
 pub(super) struct Multiply<'a, T> {
     pub(super) rows: Rows<'a, T>,
     pub(super) packed: &'a PackedMatrix<T>,
-    pub(super) panels: Range<usize>,
     pub(super) bias: Option<&'a [T]>,
-    /// The first row's number in the first panel's first column, and what follows.
     pub(super) out: &'a mut [T],
-    /// From one row of `out` to the next.
-    pub(super) stride: usize,
 }
 
 /// Inner length of a block: its piece of a panel and of a tile's rows stay in the first-level cache.
@@ -21,12 +16,12 @@ const BLOCK: usize = 384;
 
 #[inline(always)]
 pub(super) fn multiply<L: Lanes>(work: Multiply<'_, L::Number>) {
-    let Multiply { rows, packed, panels, bias, out, stride } = work;
-    let width = packed.width();
-    for (i, index) in panels.enumerate() {
+    let Multiply { rows, packed, bias, out } = work;
+    let (width, stride) = (packed.width(), packed.columns());
+    for index in 0..packed.panels() {
         let panel = packed.panel(index);
         let columns = width.min(packed.columns() - index * width);
-        let mut target = Target { out, stride, first: i * width, columns };
+        let mut target = Target { out, stride, first: index * width, columns };
         let bias = bias.map(|bias| &bias[index * width..][..columns]);
         match rows.pieces() {
             // Plain rows may be cut anywhere: the sums so far wait in `out`, which loses nothing.

@@ -58,6 +58,16 @@ impl Pool {
         self.window
     }
 
+    /// Which kernels it runs on.
+    pub(crate) fn kernels(&self) -> Kernels {
+        self.kernels
+    }
+
+    /// Whether a ReLU goes with it.
+    pub fn relu(&self) -> bool {
+        self.relu
+    }
+
     /// Pools one image into the inside of an image with a border of `border` places on each side, which is left as it is;
     /// `winners` takes, for each window and channel, the place of the first largest value, or [`DEAD`].
     ///
@@ -71,24 +81,32 @@ impl Pool {
         border: usize,
         winners: &mut [u8],
     ) -> Result<()> {
-        let [rows, columns, channels] = self.output();
-        let bordered = columns + 2 * border;
-        let needed =
-            [self.height * self.width * channels, (rows + 2 * border) * bordered * channels];
-        if image.len() != needed[0]
-            || out.len() < needed[1]
-            || winners.len() != rows * columns * channels
-        {
+        if image.len() != self.height * self.width * self.channels {
             return Err(Error::ShapeMismatch {
                 operation: "max_pool2d",
-                left: vec![image.len(), out.len(), winners.len()],
-                right: vec![needed[0], needed[1], rows * columns * channels],
+                left: vec![image.len()],
+                right: self.input().to_vec(),
             });
         }
-        if channels > 0 {
+        self.check_result(out.len(), border, winners.len())?;
+        if self.channels > 0 {
             T::dispatch(self.kernels, Forward { pool: self, image, out, border, winners });
         }
         Ok(())
+    }
+
+    /// Refuses a result too short for its border, or marks of another length than it has windows.
+    pub(crate) fn check_result(&self, out: usize, border: usize, winners: usize) -> Result<()> {
+        let [rows, columns, channels] = self.output();
+        let needed = (rows + 2 * border) * (columns + 2 * border) * channels;
+        if out >= needed && winners == rows * columns * channels {
+            return Ok(());
+        }
+        Err(Error::ShapeMismatch {
+            operation: "max_pool2d",
+            left: vec![out, winners],
+            right: vec![needed, rows * columns * channels],
+        })
     }
 }
 
@@ -114,35 +132,68 @@ impl<T: Real> Work<T> for Forward<'_, T> {
             let corner = (row * pool.width + column) * pool.window;
             let to = ((row + border) * bordered + column + border) * channels;
             let out = &mut out[to..][..channels];
-            out.copy_from_slice(&image[corner * channels..][..channels]);
-            winners.fill(0);
-            for i in 1..pool.window * pool.window {
-                let place = corner + (i / pool.window) * pool.width + i % pool.window;
-                let next = &image[place * channels..][..channels];
-                take_better(out, winners, next, i as u8);
-            }
-            if pool.relu {
-                rectify(out, winners);
+            let parts = out.chunks_mut(PART).zip(winners.chunks_mut(PART));
+            for (part, (out, winners)) in parts.enumerate() {
+                let values = |place: usize| &image[place * channels + part * PART..][..out.len()];
+                let mut best = filled_up(values(corner));
+                let mut marks = [0; PART];
+                for i in 1..pool.window * pool.window {
+                    let place = corner + (i / pool.window) * pool.width + i % pool.window;
+                    (best, marks) = better(&best, &marks, &filled_up(values(place)), i as u32);
+                }
+                if pool.relu {
+                    (best, marks) = rectified(&best, &marks);
+                }
+                out.copy_from_slice(&best[..out.len()]);
+                for (winner, mark) in winners.iter_mut().zip(marks) {
+                    *winner = mark as u8;
+                }
             }
         }
     }
 }
 
+/// Channels that are pooled together.
+const PART: usize = 32;
+
+/// Values of [`PART`] channels; those of channels that do not exist are 0.
+type Values<T> = [T; PART];
+
+/// Their marks, as wide as `f32`, so that both fit the same registers.
+type Marks = [u32; PART];
+
 #[inline(always)]
-fn take_better<T: Real>(best: &mut [T], winners: &mut [u8], next: &[T], place: u8) {
-    for ((best, winner), next) in best.iter_mut().zip(winners).zip(next) {
-        let better = wins(*next, *best);
-        *best = if better { *next } else { *best };
-        *winner = if better { place } else { *winner };
+fn filled_up<T: Real>(values: &[T]) -> Values<T> {
+    let mut whole = [T::ZERO; PART];
+    whole[..values.len()].copy_from_slice(values);
+    whole
+}
+
+/// New arrays, not changed ones: a compiler makes a branch of a store that changes nothing.
+#[inline(always)]
+fn better<T: Real>(
+    best: &Values<T>,
+    marks: &Marks,
+    next: &Values<T>,
+    place: u32,
+) -> (Values<T>, Marks) {
+    let (mut values, mut places) = ([T::ZERO; PART], [0; PART]);
+    for i in 0..PART {
+        let wins = wins(next[i], best[i]);
+        values[i] = if wins { next[i] } else { best[i] };
+        places[i] = if wins { place } else { marks[i] };
     }
+    (values, places)
 }
 
 /// NaN is not held at 0: it stays to be seen.
 #[inline(always)]
-fn rectify<T: Real>(values: &mut [T], winners: &mut [u8]) {
-    for (value, winner) in values.iter_mut().zip(winners) {
-        let dead = *value <= T::ZERO;
-        *value = if dead { T::ZERO } else { *value };
-        *winner = if dead { DEAD } else { *winner };
+fn rectified<T: Real>(values: &Values<T>, marks: &Marks) -> (Values<T>, Marks) {
+    let (mut rectified, mut places) = ([T::ZERO; PART], [0; PART]);
+    for i in 0..PART {
+        let dead = values[i] <= T::ZERO;
+        rectified[i] = if dead { T::ZERO } else { values[i] };
+        places[i] = if dead { u32::from(DEAD) } else { marks[i] };
     }
+    (rectified, places)
 }

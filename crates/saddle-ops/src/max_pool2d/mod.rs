@@ -156,6 +156,6 @@ fn first_largest<T: Real>(plane: &[T], width: usize, window: usize, i: usize) ->
 /// Whether a later value of a window takes the place of the best one so far.
 #[expect(clippy::eq_op, reason = "only NaN differs from itself")]
 #[inline(always)]
-fn wins<T: Real>(next: T, best: T) -> bool {
+pub(crate) fn wins<T: Real>(next: T, best: T) -> bool {
     (next > best) | (next != next)
 }

@@ -10,6 +10,7 @@
 mod bars;
 mod canvas;
 mod curves;
+mod ratios;
 mod seeds;
 
 pub(crate) use bars::accuracies;

@@ -1,4 +1,4 @@
-//! The part of a network before its `Flatten`: convolutions, ReLUs and pools, one image at a time.
+//! The part of a network before its `Flatten`: convolutions, ReLUs, pools and dropout, one image at a time.
 //!
 //! An image's *record* holds the padded input of each convolution, and its *marks* the winner of each pool's window: all
 //! that the way back needs. Their borders are zeroed once; passes write the inside only.
@@ -7,10 +7,11 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 use saddle_ops::{
-    Buffer, Conv2d, ConvGradient, ConvShape, InputGradientScratch, Kernels, Pool, Real,
-    SparseCotangent,
+    Buffer, Conv2d, ConvGradient, ConvShape, ForwardScratch, InputGradientScratch, Kernels, Pool,
+    Real, SparseCotangent,
 };
 
+use super::Dropout;
 use super::layout::{crop, to_places, to_planes};
 use super::store::Store;
 use crate::{Error, Layer, Result, Wanted};
@@ -39,6 +40,8 @@ enum Step<T> {
     Convolve { conv: Conv2d<T>, input: Range<usize> },
     /// From scratch into the record of the convolution that follows, else into scratch.
     Pool { pool: Pool, marks: Range<usize>, next: Option<(Range<usize>, usize)> },
+    /// Drops units of scratch in training.
+    Dropout { layer: usize, rate: f64, channels: usize },
 }
 
 /// Records and marks of a batch.
@@ -53,9 +56,19 @@ pub(super) struct Tape<T> {
 struct Scratch<T: Real> {
     plain: Vec<T>,
     other: Vec<T>,
-    padded: Vec<T>,
+    padded: Buffer<T>,
+    forward: ForwardScratch<T>,
     sparse: SparseCotangent<T>,
     dense: InputGradientScratch<T>,
+}
+
+impl<T: Real> Step<T> {
+    /// Multiplies units or cotangents of the image in a row by the factors of this dropout, if there are any.
+    fn drop_units(&self, dropout: Option<(&Dropout, usize)>, units: &mut [T]) {
+        if let (Self::Dropout { layer, rate, channels }, Some((dropout, row))) = (self, dropout) {
+            dropout.scale_places(row, *layer, *rate, units, *channels);
+        }
+    }
 }
 
 impl<T: Real> ImagePart<T> {
@@ -76,8 +89,8 @@ impl<T: Real> ImagePart<T> {
             scratch: Store::default(),
         };
         let mut parameters = parameters.chunks_exact(2);
-        let mut layers = layers.iter().peekable();
-        while let Some(layer) = layers.next() {
+        let mut layers = layers.iter().enumerate().peekable();
+        while let Some((index, layer)) = layers.next() {
             match layer {
                 Layer::Conv2d { out_channels, kernel, stride, padding, .. } => {
                     let [weight, bias] = parameters.next().unwrap_or_default() else {
@@ -96,7 +109,7 @@ impl<T: Real> ImagePart<T> {
                 // Maximum and ReLU may change places, so a pool takes the ReLU before it or behind it along.
                 Layer::Relu => {
                     let window = match layers.peek() {
-                        Some(Layer::MaxPool2d { window }) => *window,
+                        Some((_, Layer::MaxPool2d { window })) => *window,
                         _ => 1,
                     };
                     if window > 1 {
@@ -105,17 +118,24 @@ impl<T: Real> ImagePart<T> {
                     part.push_pool(window, true)?;
                 }
                 Layer::MaxPool2d { window } => {
-                    let relu = layers.next_if(|next| matches!(next, Layer::Relu)).is_some();
+                    let relu = layers.next_if(|(_, next)| matches!(next, Layer::Relu)).is_some();
                     part.push_pool(*window, relu)?;
+                }
+                Layer::Dropout { rate } => {
+                    let channels = part.output[2];
+                    part.steps.push(Step::Dropout { layer: index, rate: *rate, channels });
                 }
                 Layer::Flatten | Layer::Linear { .. } => return Err(unexpected(layer)),
             }
         }
+        // No image is without a record, however empty: they are handed out side by side.
+        part.record = part.record.max(LINE);
+        part.marks = part.marks.max(1);
         Ok(part)
     }
 
     fn push_convolution(&mut self, conv: Conv2d<T>) -> Result<()> {
-        if matches!(self.steps.last(), Some(Step::Convolve { .. })) {
+        if matches!(self.steps.last(), Some(Step::Convolve { .. } | Step::Dropout { .. })) {
             // A pool of window 1 only moves its input into the next record.
             self.push_pool(1, false)?;
         }
@@ -142,7 +162,7 @@ impl<T: Real> ImagePart<T> {
     pub(super) fn repack(&mut self, parameters: &[Vec<T>]) -> Result<()> {
         let convolutions = self.steps.iter_mut().filter_map(|step| match step {
             Step::Convolve { conv, .. } => Some(conv),
-            Step::Pool { .. } => None,
+            Step::Pool { .. } | Step::Dropout { .. } => None,
         });
         for (conv, parameters) in convolutions.zip(parameters.chunks_exact(2)) {
             conv.pack(&parameters[0], &parameters[1])?;
@@ -163,7 +183,7 @@ impl<T: Real> ImagePart<T> {
     fn convolutions(&self) -> impl Iterator<Item = &Conv2d<T>> {
         self.steps.iter().filter_map(|step| match step {
             Step::Convolve { conv, .. } => Some(conv),
-            Step::Pool { .. } => None,
+            Step::Pool { .. } | Step::Dropout { .. } => None,
         })
     }
 
@@ -176,6 +196,7 @@ impl<T: Real> ImagePart<T> {
         &self,
         images: &[T],
         count: usize,
+        dropout: Option<&Dropout>,
         tape: &mut Tape<T>,
         features: &mut [T],
     ) -> Result<()> {
@@ -187,13 +208,15 @@ impl<T: Real> ImagePart<T> {
         }
         let jobs = features
             .par_chunks_mut(self.features())
-            .zip(parts(&mut tape.record, self.record, count))
-            .zip(parts(&mut tape.marks, self.marks, count))
-            .zip(images.par_chunks(self.pixels()));
+            .zip(tape.record.par_chunks_mut(self.record))
+            .zip(tape.marks.par_chunks_mut(self.marks))
+            .zip(images.par_chunks(self.pixels()))
+            .enumerate();
         jobs.try_for_each_init(
             || self.scratch.take(|_| true),
-            |scratch, (((features, record), marks), image)| {
-                self.forward_image(image, record, marks, scratch, features)
+            |scratch, (row, (((features, record), marks), image))| {
+                let dropout = dropout.map(|dropout| (dropout, row));
+                self.forward_image(image, dropout, record, marks, scratch, features)
             },
         )
     }
@@ -201,6 +224,7 @@ impl<T: Real> ImagePart<T> {
     fn forward_image(
         &self,
         image: &[T],
+        dropout: Option<(&Dropout, usize)>,
         record: &mut [T],
         marks: &mut [u8],
         scratch: &mut Scratch<T>,
@@ -215,22 +239,40 @@ impl<T: Real> ImagePart<T> {
                 to_places(image, self.input, 0, &mut scratch.plain);
             }
         }
-        for step in &self.steps {
+        let mut steps = self.steps.iter().peekable();
+        while let Some(step) = steps.next() {
+            let Scratch { plain, other, forward, .. } = &mut *scratch;
             match step {
                 Step::Convolve { conv, input } => {
-                    scratch.plain.resize(conv.shape().output_length(), T::ZERO);
-                    conv.forward(&record[input.clone()], &mut scratch.plain)?;
+                    let (before, behind) = record.split_at_mut(input.end);
+                    let padded = &before[input.clone()];
+                    let Some(Step::Pool { pool, marks: range, next }) = steps.peek() else {
+                        plain.resize(conv.shape().output_length(), T::ZERO);
+                        conv.forward(padded, plain)?;
+                        continue;
+                    };
+                    let marks = &mut marks[range.clone()];
+                    if let Some((next, border)) = next {
+                        let out = &mut behind[next.start - input.end..next.end - input.end];
+                        conv.forward_pooled(padded, pool, out, *border, marks, forward)?;
+                    } else {
+                        other.resize(marks.len(), T::ZERO);
+                        conv.forward_pooled(padded, pool, other, 0, marks, forward)?;
+                        std::mem::swap(plain, other);
+                    }
+                    steps.next();
                 }
                 Step::Pool { pool, marks: range, next } => {
                     let marks = &mut marks[range.clone()];
                     if let Some((input, border)) = next {
-                        pool.forward(&scratch.plain, &mut record[input.clone()], *border, marks)?;
+                        pool.forward(plain, &mut record[input.clone()], *border, marks)?;
                     } else {
-                        scratch.other.resize(marks.len(), T::ZERO);
-                        pool.forward(&scratch.plain, &mut scratch.other, 0, marks)?;
-                        std::mem::swap(&mut scratch.plain, &mut scratch.other);
+                        other.resize(marks.len(), T::ZERO);
+                        pool.forward(plain, other, 0, marks)?;
+                        std::mem::swap(plain, other);
                     }
                 }
+                step @ Step::Dropout { .. } => step.drop_units(dropout, &mut scratch.plain),
             }
         }
         to_planes(&scratch.plain, self.output[2], features);
@@ -243,35 +285,45 @@ impl<T: Real> ImagePart<T> {
         tape: &Tape<T>,
         cotangent: &[T],
         count: usize,
+        dropout: Option<&Dropout>,
         wanted: Wanted,
     ) -> Result<(Option<Vec<T>>, Vec<Vec<T>>)> {
         let mut input = vec![T::ZERO; count * self.pixels()];
-        let group = if wanted.weights { GROUP } else { 1 };
-        let jobs = input.par_chunks_mut(group * self.pixels()).enumerate();
-        let sums = jobs.map_init(
-            || self.scratch.take(|_| true),
-            |scratch, (index, input)| {
-                let mut sums: Vec<_> = match wanted.weights {
-                    true => self.convolutions().map(ConvGradient::zeros).collect(),
-                    false => Vec::new(),
-                };
-                for (i, input) in input.chunks_exact_mut(self.pixels()).enumerate() {
-                    let image = index * group + i;
-                    let cotangent = &cotangent[image * self.features()..][..self.features()];
-                    to_dense_places(cotangent, self.output, &mut scratch.plain);
-                    let record = &tape.record[image * self.record..][..self.record];
-                    let marks = &tape.marks[image * self.marks..][..self.marks];
-                    self.pullback_image(record, marks, scratch, &mut sums, wanted.input)?;
-                    if wanted.input {
-                        to_planes(&scratch.plain, self.input[2], input);
-                    }
-                }
-                Ok(sums)
-            },
-        );
+        let one = |image: usize,
+                   input: &mut [T],
+                   scratch: &mut Scratch<T>,
+                   sums: &mut [ConvGradient<T>]|
+         -> Result<()> {
+            let cotangent = &cotangent[image * self.features()..][..self.features()];
+            to_dense_places(cotangent, self.output, &mut scratch.plain);
+            let record = &tape.record[image * self.record..][..self.record];
+            let marks = &tape.marks[image * self.marks..][..self.marks];
+            let dropout = dropout.map(|dropout| (dropout, image));
+            self.pullback_image(record, marks, dropout, scratch, sums, wanted.input)?;
+            if wanted.input {
+                to_planes(&scratch.plain, self.input[2], input);
+            }
+            Ok(())
+        };
+        let scratch = || self.scratch.take(|_| true);
+        if !wanted.weights {
+            let images = input.par_chunks_mut(self.pixels()).enumerate();
+            images.try_for_each_init(scratch, |scratch, (image, input)| {
+                one(image, input, scratch, &mut [])
+            })?;
+            return Ok((wanted.input.then_some(input), Vec::new()));
+        }
+        let groups = input.par_chunks_mut(GROUP * self.pixels()).enumerate();
+        let sums = groups.map_init(scratch, |scratch, (group, input)| {
+            let mut sums: Vec<_> = self.convolutions().map(ConvGradient::zeros).collect();
+            for (i, input) in input.chunks_exact_mut(self.pixels()).enumerate() {
+                one(group * GROUP + i, input, scratch, &mut sums)?;
+            }
+            Ok(sums)
+        });
         let sums = sums.collect::<Result<Vec<_>>>()?;
         let mut parameters = Vec::new();
-        if let Some((total, others)) = wanted.weights.then_some(sums).and_then(split_first) {
+        if let Some((total, others)) = split_first(sums) {
             for (index, (mut total, conv)) in total.into_iter().zip(self.convolutions()).enumerate()
             {
                 for sums in &others {
@@ -290,42 +342,63 @@ impl<T: Real> ImagePart<T> {
         &self,
         record: &[T],
         marks: &[u8],
+        dropout: Option<(&Dropout, usize)>,
         scratch: &mut Scratch<T>,
         sums: &mut [ConvGradient<T>],
         wants_input: bool,
     ) -> Result<()> {
+        let Scratch { plain, padded, sparse, dense, .. } = scratch;
         let mut convolution = self.convolutions().count();
-        let mut is_sparse = false;
+        // A pool whose result's cotangent lies in `plain`, while that of its input is nowhere yet.
+        let mut pooled: Option<(&Pool, &[u8])> = None;
         for (index, step) in self.steps.iter().enumerate().rev() {
-            let Scratch { plain, padded, sparse, dense, .. } = scratch;
             match step {
                 Step::Pool { pool, marks: range, .. } => {
-                    if is_sparse {
+                    if let Some((pool, marks)) = pooled {
+                        sparse.fill_pooled(pool, plain, marks)?;
                         sparse.to_dense(plain);
                     }
-                    sparse.fill_pooled(pool, plain, &marks[range.clone()])?;
-                    is_sparse = true;
+                    pooled = Some((pool, &marks[range.clone()]));
                 }
                 Step::Convolve { conv, input } => {
                     let shape = conv.shape();
-                    if !is_sparse {
-                        sparse.fill_dense(shape.output(), plain)?;
-                    }
                     convolution -= 1;
-                    if let Some(sum) = sums.get_mut(convolution) {
+                    let sum = sums.get_mut(convolution);
+                    let behind = pooled.take();
+                    let cells = behind.filter(|(pool, _)| conv.takes_cells(pool));
+                    if sum.is_some() || cells.is_none() {
+                        match behind {
+                            Some((pool, marks)) => sparse.fill_pooled(pool, plain, marks)?,
+                            None => sparse.fill_dense(self.kernels, shape.output(), plain)?,
+                        }
+                    }
+                    if let Some(sum) = sum {
                         sum.add_image(conv, &record[input.clone()], sparse)?;
                     }
                     if index > 0 || wants_input {
-                        padded.resize(shape.padded_length(), T::ZERO);
-                        conv.input_gradient(sparse, padded, dense)?;
+                        padded.grow(shape.padded_length());
+                        let padded = &mut padded[..shape.padded_length()];
+                        match cells {
+                            Some((pool, marks)) => {
+                                conv.input_gradient_of_cells(pool, plain, marks, padded)?;
+                            }
+                            None => conv.input_gradient(sparse, padded, dense)?,
+                        }
                         crop(padded, shape.input(), shape.padding, plain);
                     }
-                    is_sparse = false;
+                }
+                Step::Dropout { .. } => {
+                    if let Some((pool, marks)) = pooled.take() {
+                        sparse.fill_pooled(pool, plain, marks)?;
+                        sparse.to_dense(plain);
+                    }
+                    step.drop_units(dropout, plain);
                 }
             }
         }
-        if is_sparse {
-            scratch.sparse.to_dense(&mut scratch.plain);
+        if let Some((pool, marks)) = pooled {
+            sparse.fill_pooled(pool, plain, marks)?;
+            sparse.to_dense(plain);
         }
         Ok(())
     }
@@ -334,18 +407,6 @@ impl<T: Real> ImagePart<T> {
 fn to_dense_places<T: Real>(features: &[T], shape: [usize; 3], plain: &mut Vec<T>) {
     plain.resize(features.len(), T::ZERO);
     to_places(features, shape, 0, plain);
-}
-
-/// `count` parts of equal length, which may be 0.
-fn parts<V: Send>(values: &mut [V], length: usize, count: usize) -> Vec<&mut [V]> {
-    let mut rest = values;
-    let mut parts = Vec::with_capacity(count);
-    for _ in 0..count {
-        let (part, behind) = std::mem::take(&mut rest).split_at_mut(length);
-        parts.push(part);
-        rest = behind;
-    }
-    parts
 }
 
 fn split_first<V>(values: Vec<V>) -> Option<(V, Vec<V>)> {

@@ -1,23 +1,37 @@
-//! The part of a network from its `Flatten` on: linear layers and ReLUs, all rows of a batch together.
+//! The part of a network from its `Flatten` on: linear layers, ReLUs and dropout, all rows of a batch together.
 
-use saddle_ops::{Kernels, Linear, Real};
+use candle_core::Tensor;
+use saddle_ops::{Kernels, Linear, LinearScratch, Real};
 
+use super::{Dropout, store::Store, with_slice};
 use crate::{Error, Layer, Result};
 
 /// The layers, packed.
 pub(super) struct RowPart<T> {
     steps: Vec<Step<T>>,
+    scratch: Store<LinearScratch<T>>,
 }
 
 enum Step<T> {
-    Linear(Linear<T>),
+    /// A linear layer and the ReLU behind it, if one follows.
+    Linear {
+        linear: Linear<T>,
+        relu: bool,
+    },
     Relu,
+    /// Drops units in training.
+    Dropout {
+        layer: usize,
+        rate: f64,
+    },
 }
 
 /// The features and the result of each step, row after row.
 #[derive(Default)]
 pub(super) struct Tape<T> {
     activations: Vec<Vec<T>>,
+    /// The cotangent on its way back, and the one before it.
+    cotangents: [Vec<T>; 2],
 }
 
 impl<T: Real> Tape<T> {
@@ -32,53 +46,80 @@ impl<T: Real> Tape<T> {
 }
 
 impl<T: Real> RowPart<T> {
-    pub(super) fn new(layers: &[Layer], parameters: &[Vec<T>], kernels: Kernels) -> Result<Self> {
+    /// The layers from the one at place `first` of the network on.
+    pub(super) fn new(
+        first: usize,
+        layers: &[Layer],
+        parameters: &[&Tensor],
+        kernels: Kernels,
+    ) -> Result<Self> {
         let mut parameters = parameters.chunks_exact(2);
         let mut steps = Vec::new();
-        for layer in layers {
+        let mut layers = layers.iter().enumerate().peekable();
+        while let Some((index, layer)) = layers.next() {
             match layer {
                 Layer::Linear { inputs, .. } => {
                     let [weight, bias] = parameters.next().unwrap_or_default() else {
                         return Err(unexpected(layer));
                     };
-                    steps.push(Step::Linear(Linear::new(kernels, *inputs, weight, bias)?));
+                    let linear = with_slice(weight, |weight| {
+                        with_slice(bias, |bias| Ok(Linear::new(kernels, *inputs, weight, bias)?))
+                    })?;
+                    let relu = layers.next_if(|(_, next)| matches!(next, Layer::Relu)).is_some();
+                    steps.push(Step::Linear { linear, relu });
                 }
                 Layer::Relu => steps.push(Step::Relu),
+                Layer::Dropout { rate } => {
+                    steps.push(Step::Dropout { layer: first + index, rate: *rate });
+                }
                 // What is flat already stays as it is.
                 Layer::Flatten => {}
                 Layer::Conv2d { .. } | Layer::MaxPool2d { .. } => return Err(unexpected(layer)),
             }
         }
-        Ok(Self { steps })
+        Ok(Self { steps, scratch: Store::default() })
     }
 
     /// Packs other parameters.
-    pub(super) fn repack(&mut self, parameters: &[Vec<T>]) -> Result<()> {
+    pub(super) fn repack(&mut self, parameters: &[&Tensor]) -> Result<()> {
         let layers = self.steps.iter_mut().filter_map(|step| match step {
-            Step::Linear(linear) => Some(linear),
-            Step::Relu => None,
+            Step::Linear { linear, .. } => Some(linear),
+            Step::Relu | Step::Dropout { .. } => None,
         });
         for (linear, parameters) in layers.zip(parameters.chunks_exact(2)) {
-            linear.pack(&parameters[0], &parameters[1])?;
+            with_slice(parameters[0], |weight| {
+                with_slice(parameters[1], |bias| Ok(linear.pack(weight, bias)?))
+            })?;
         }
         Ok(())
     }
 
     /// From the features to the logits.
-    pub(super) fn forward<'a>(&self, tape: &'a mut Tape<T>) -> Result<&'a [T]> {
+    pub(super) fn forward<'a>(
+        &self,
+        tape: &'a mut Tape<T>,
+        count: usize,
+        dropout: Option<&Dropout>,
+    ) -> Result<&'a [T]> {
+        let mut scratch = self.scratch.take(|_| true);
         let activations = &mut tape.activations;
         activations.resize_with(self.steps.len() + 1, Vec::new);
         for (index, step) in self.steps.iter().enumerate() {
             let (before, behind) = activations.split_at_mut(index + 1);
             let (from, to) = (&before[index], &mut behind[0]);
             match step {
-                Step::Linear(linear) => {
+                Step::Linear { linear, relu } => {
                     to.resize(from.len() / linear.inputs() * linear.outputs(), T::ZERO);
-                    linear.forward(from, to)?;
+                    linear.forward(from, *relu, to, &mut scratch)?;
                 }
                 Step::Relu => {
                     to.clear();
                     to.extend(from.iter().map(|&x| if x <= T::ZERO { T::ZERO } else { x }));
+                }
+                Step::Dropout { layer, rate } => {
+                    to.clear();
+                    to.extend_from_slice(from);
+                    drop_units(dropout, count, *layer, *rate, to);
                 }
             }
         }
@@ -86,36 +127,56 @@ impl<T: Real> RowPart<T> {
     }
 
     /// Cotangent of the features, given that of the logits, and those of the parameters, if wanted.
-    pub(super) fn pullback(
+    pub(super) fn pullback<'a>(
         &self,
-        tape: &Tape<T>,
-        mut cotangent: Vec<T>,
+        tape: &'a mut Tape<T>,
+        logits: &[T],
+        count: usize,
+        dropout: Option<&Dropout>,
         wants_weights: bool,
-    ) -> Result<(Vec<T>, Vec<Vec<T>>)> {
+    ) -> Result<(&'a [T], Vec<Vec<T>>)> {
+        let mut scratch = self.scratch.take(|_| true);
+        let Tape { activations, cotangents: [cotangent, next] } = tape;
+        cotangent.clear();
+        cotangent.extend_from_slice(logits);
         let mut parameters = Vec::new();
-        for (step, ends) in self.steps.iter().zip(tape.activations.windows(2)).rev() {
+        for (step, ends) in self.steps.iter().zip(activations.windows(2)).rev() {
             let (from, to) = (&ends[0], &ends[1]);
-            match step {
-                Step::Linear(linear) => {
-                    if wants_weights {
-                        let (weight, bias) = linear.weight_gradient(from, &cotangent)?;
-                        parameters.extend([bias, weight]);
-                    }
-                    let mut gradient = vec![T::ZERO; from.len()];
-                    linear.input_gradient(&cotangent, &mut gradient)?;
-                    cotangent = gradient;
+            if matches!(step, Step::Relu | Step::Linear { relu: true, .. }) {
+                for (value, activation) in cotangent.iter_mut().zip(to) {
+                    *value = if *activation <= T::ZERO { T::ZERO } else { *value };
                 }
-                Step::Relu => {
-                    for (value, activation) in cotangent.iter_mut().zip(to) {
-                        if *activation <= T::ZERO {
-                            *value = T::ZERO;
-                        }
-                    }
+            }
+            if let Step::Linear { linear, .. } = step {
+                if wants_weights {
+                    let (weight, bias) = linear.weight_gradient(from, cotangent, &mut scratch)?;
+                    parameters.extend([bias, weight]);
                 }
+                next.resize(from.len(), T::ZERO);
+                linear.input_gradient(cotangent, next, &mut scratch)?;
+                std::mem::swap(cotangent, next);
+            }
+            if let Step::Dropout { layer, rate } = step {
+                drop_units(dropout, count, *layer, *rate, cotangent);
             }
         }
         parameters.reverse();
         Ok((cotangent, parameters))
+    }
+}
+
+/// Multiplies `count` rows of units or cotangents by a layer's factors, if there are any.
+fn drop_units<T: Real>(
+    dropout: Option<&Dropout>,
+    count: usize,
+    layer: usize,
+    rate: f64,
+    rows: &mut [T],
+) {
+    if let Some(dropout) = dropout {
+        for (row, units) in rows.chunks_exact_mut(rows.len() / count).enumerate() {
+            dropout.scale(row, layer, rate, units);
+        }
     }
 }
 

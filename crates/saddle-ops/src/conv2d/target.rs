@@ -1,0 +1,82 @@
+//! Where pooled and rectified numbers go: the inside of an image with a border, and the marks of their winners.
+
+use crate::{
+    Pool,
+    kernels::{Lanes, WIDEST},
+};
+
+/// The result of a pool of window 1 or 2, written a register of channels at a time. Lengths are checked before
+/// ([`Pool::check_result`]).
+pub(super) struct Target<'a, T> {
+    pub(super) out: &'a mut [T],
+    pub(super) border: usize,
+    pub(super) winners: &'a mut [u8],
+    pub(super) columns: usize,
+    pub(super) channels: usize,
+    pub(super) relu: bool,
+}
+
+impl<'a, T> Target<'a, T> {
+    pub(super) fn new(pool: &Pool, out: &'a mut [T], border: usize, winners: &'a mut [u8]) -> Self {
+        let [_, columns, channels] = pool.output();
+        Self { out, border, winners, columns, channels, relu: pool.relu() }
+    }
+}
+
+impl<T: crate::Real> Target<'_, T> {
+    /// Writes the first largest of a window's four numbers, for the channels from `first` on that exist.
+    #[inline(always)]
+    pub(super) fn put<L: Lanes<Number = T>>(
+        &mut self,
+        place: [usize; 2],
+        first: usize,
+        window: [L; 4],
+    ) {
+        let [zeroth, second, third, fourth] = window;
+        let (in_upper, in_lower) = (second.wins(zeroth), fourth.wins(third));
+        let upper = L::select(in_upper, second, zeroth);
+        let lower = L::select(in_lower, fourth, third);
+        let is_lower = lower.wins(upper);
+        let best = L::select(is_lower, lower, upper);
+        self.write::<L>(place, first, best, [in_upper, in_lower, is_lower]);
+    }
+
+    /// Writes a window of one number, likewise.
+    #[inline(always)]
+    pub(super) fn put_one<L: Lanes<Number = T>>(
+        &mut self,
+        place: [usize; 2],
+        first: usize,
+        number: L,
+    ) {
+        self.write::<L>(place, first, number, [L::nowhere(); 3]);
+    }
+
+    #[inline(always)]
+    fn write<L: Lanes<Number = T>>(
+        &mut self,
+        [row, column]: [usize; 2],
+        first: usize,
+        best: L,
+        [in_upper, in_lower, is_lower]: [L::Mask; 3],
+    ) {
+        let dead = if self.relu { best.is_dead() } else { L::nowhere() };
+        let best = L::select(dead, L::splat(T::ZERO), best);
+
+        let used = L::COUNT.min(self.channels - first);
+        let place = (row + self.border) * (self.columns + 2 * self.border) + column + self.border;
+        let out = &mut self.out[place * self.channels + first..][..used];
+        let place = row * self.columns + column;
+        let winners = &mut self.winners[place * self.channels + first..][..used];
+        if used == L::COUNT {
+            best.store(out);
+            L::store_marks(in_upper, in_lower, is_lower, dead, winners);
+        } else {
+            let (mut whole, mut marks) = ([T::ZERO; WIDEST], [0; WIDEST]);
+            best.store(&mut whole);
+            L::store_marks(in_upper, in_lower, is_lower, dead, &mut marks);
+            out.copy_from_slice(&whole[..used]);
+            winners.copy_from_slice(&marks[..used]);
+        }
+    }
+}
