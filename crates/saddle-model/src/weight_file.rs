@@ -24,6 +24,7 @@ use half::{bf16, f16};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
 
+use crate::architectures;
 use crate::{Architecture, Error, Executor, Network, Parameter, Result, Weights};
 
 /// Where weights come from. Every field is optional, since a foreign file says nothing.
@@ -136,8 +137,16 @@ fn infer(weights: &Weights) -> Result<Architecture> {
         Ok(architecture) => return Ok(architecture),
         Err(complaint) => complaint,
     };
-    let bare = without_prefix(weights);
-    bare.and_then(|bare| Architecture::infer(&parameters(&bare)).ok()).ok_or(complaint)
+    if let Some(bare) = without_prefix(weights)
+        && let Ok(architecture) = Architecture::infer(&parameters(&bare))
+    {
+        return Ok(architecture);
+    }
+    // One tensor too many or too few is better named than all of them.
+    match architectures::closest(&parameters(weights)) {
+        Some(closest) => weights.check(&closest).and(Err(complaint)),
+        None => Err(complaint),
+    }
 }
 
 /// The weights without the longest dotted prefix that all names share; `None` when they share none.

@@ -14,7 +14,7 @@ use candle_core::{DType, Device, Tensor, WithDType};
 use crate::{Architecture, Error, Result};
 
 /// Most tensors that one complaint names; a hostile file may hold a million.
-const MOST_NAMED: usize = 12;
+pub(crate) const MOST_NAMED: usize = 12;
 
 /// Named tensors in architecture order, all of one dtype on one device.
 #[derive(Clone, Debug)]

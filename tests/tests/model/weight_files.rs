@@ -233,6 +233,25 @@ fn a_complaint_about_many_tensors_stays_short() {
     assert!(message.contains("and 1988 more") && message.len() < 2000, "{message}");
 }
 
+#[test]
+fn a_foreign_file_with_one_tensor_too_many_or_too_few_has_that_one_named() {
+    let all = hashed_weights(&Architecture::madry(), 1, DType::F32);
+    let entries: Vec<(String, Tensor)> =
+        all.iter().map(|(name, tensor)| (name.to_owned(), tensor.clone())).collect();
+    let said = |entries: Vec<(String, Tensor)>| {
+        let weights = Weights::new(entries).unwrap();
+        let bytes = to_bytes(&weights, &Metadata::default()).unwrap();
+        load_network(&bytes, None, Executor::Candle).err().unwrap().to_string()
+    };
+    let extra = Tensor::zeros(3, DType::F32, &Device::Cpu).unwrap();
+    let more = [entries.clone(), vec![("momentum.buffer".to_owned(), extra)]].concat();
+    let message = said(more);
+    assert!(message.contains("unknown: `momentum.buffer` [3]"), "{message}");
+    assert!(!message.contains("conv1"), "{message}");
+    let message = said(entries[1..].to_vec());
+    assert!(message.contains("missing: `conv1.weight`"), "{message}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 

@@ -11,6 +11,7 @@ mod tramer;
 
 pub(crate) use madry::madry;
 
+use crate::weights::MOST_NAMED;
 use crate::{Architecture, Error, Layer, Parameter, Result};
 
 /// Every known architecture; names are unique.
@@ -55,8 +56,23 @@ pub(crate) fn infer(parameters: &[Parameter]) -> Result<Architecture> {
         expected.len() == parameters.len() && expected.iter().all(|one| parameters.contains(one))
     };
     all().into_iter().find(fits).ok_or_else(|| {
-        let described: Vec<_> =
-            parameters.iter().map(|one| format!("{} {:?}", one.name, one.shape)).collect();
+        let some = parameters.iter().take(MOST_NAMED);
+        let mut described: Vec<_> =
+            some.map(|one| format!("{} {:?}", one.name, one.shape)).collect();
+        let unnamed = parameters.len() - described.len();
+        if unnamed > 0 {
+            described.push(format!("and {unnamed} more"));
+        }
         Error::UnknownNetwork { name: format!("with {}", described.join(", ")), known: known() }
     })
+}
+
+/// The known network that shares most tensors with these, if that is at least half of its own.
+pub(crate) fn closest(parameters: &[Parameter]) -> Option<Architecture> {
+    let shared = |architecture: &Architecture| {
+        architecture.parameters().iter().filter(|one| parameters.contains(one)).count()
+    };
+    let half =
+        |architecture: &Architecture| 2 * shared(architecture) >= architecture.parameters().len();
+    all().into_iter().filter(half).max_by_key(shared)
 }
