@@ -10,7 +10,7 @@
 use candle_core::{Device, Tensor};
 use cpu_time::ProcessTime;
 use saddle_model::{Architecture, Classifier, Executor, Layer, Mode, Network, Wanted, Weights};
-use saddle_ops::{Kernels, Linear};
+use saddle_ops::{Kernels, Linear, LinearScratch};
 
 const ROUNDS: usize = 41;
 const CLASSES: usize = 10;
@@ -56,9 +56,10 @@ fn measure(side: usize, batch: usize) -> [f64; 3] {
     };
     let linear = Linear::new(kernels, inputs, &weight, &bias).expect("shapes that fit");
     let (mut logits, mut gradient) = (vec![0.0; batch * CLASSES], vec![0.0; batch * inputs]);
+    let mut scratch = LinearScratch::default();
     let mut straight = || {
-        linear.forward(&pixels, &mut logits).expect("pixels fit");
-        linear.input_gradient(&cotangent, &mut gradient).expect("the cotangent fits");
+        linear.forward(&pixels, false, &mut logits, &mut scratch).expect("pixels fit");
+        linear.input_gradient(&cotangent, &mut gradient, &mut scratch).expect("the cotangent fits");
     };
     let calls = 4000 / batch;
     let mut rounds: Vec<[f64; 2]> =

@@ -97,7 +97,7 @@ fn fused_is_unfused(shape: ConvShape, window: usize, relu: bool, border: usize, 
     let mut case = Case::<f32>::new(shape, salt, 0);
     let rough = |count, salt| signed(count, salt, 24).into_iter().map(|x| x as f32).collect();
     // Every other case keeps its eighths, which tie.
-    if salt % 2 == 0 {
+    if salt.is_multiple_of(2) {
         case.image = rough(case.image.len(), salt);
         case.weight = rough(case.weight.len(), salt + 1);
     }
@@ -128,7 +128,7 @@ fn is_transformed(shape: &ConvShape) -> bool {
     let [rows, columns, out_channels] = shape.output();
     (shape.kernel, shape.stride) == (5, 1)
         && rows.min(columns) >= 4
-        && shape.in_channels % 16 == 0
+        && shape.in_channels.is_multiple_of(16)
         && out_channels % 16 == 0
 }
 

@@ -37,7 +37,7 @@ pub(super) struct ImagePart<T: Real> {
 
 enum Step<T> {
     /// From the record into scratch.
-    Convolve { conv: Conv2d<T>, input: Range<usize> },
+    Convolve { conv: Box<Conv2d<T>>, input: Range<usize> },
     /// From scratch into the record of the convolution that follows, else into scratch.
     Pool { pool: Pool, marks: Range<usize>, next: Option<(Range<usize>, usize)> },
     /// Drops units of scratch in training.
@@ -145,7 +145,7 @@ impl<T: Real> ImagePart<T> {
             *next = Some((input.clone(), conv.shape().padding));
         }
         self.output = conv.shape().output();
-        self.steps.push(Step::Convolve { conv, input });
+        self.steps.push(Step::Convolve { conv: Box::new(conv), input });
         Ok(())
     }
 
@@ -182,7 +182,7 @@ impl<T: Real> ImagePart<T> {
 
     fn convolutions(&self) -> impl Iterator<Item = &Conv2d<T>> {
         self.steps.iter().filter_map(|step| match step {
-            Step::Convolve { conv, .. } => Some(conv),
+            Step::Convolve { conv, .. } => Some(&**conv),
             Step::Pool { .. } | Step::Dropout { .. } => None,
         })
     }
