@@ -1,8 +1,9 @@
-"""Input gradients held against float64: each path of ours and PyTorch's own f32, one line of JSON for each.
+"""Logits and input gradients held against PyTorch's: each path of ours, and PyTorch's own f32 against its float64.
 
 Reads the file that our side wrote: a network, images, one cotangent of the logits for each image, and for each path the
-images' gradients that it pulled that cotangent back to. All paths and both PyTorch networks get the same cotangent, so
-what is measured is the network's rounding, not the loss's. An error is relative to the largest gradient of its image.
+logits, and the images' gradients that it pulled that cotangent back to. All paths and both PyTorch networks get the same
+cotangent, so what is measured is the network's rounding, not the loss's. A gradient's error is relative to the largest
+entry of its image; `logits_largest` is against float64, `..._from_torch` against PyTorch's own f32, both absolute.
 """
 
 import argparse
@@ -13,12 +14,15 @@ import torch
 from torch import Tensor, nn
 
 
-def input_gradient(network: nn.Module, images: Tensor, cotangent: Tensor) -> Tensor:
-    parts = []
+def run(network: nn.Module, images: Tensor, cotangent: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits, and the gradients that the cotangent of the logits is pulled back to."""
+    logits, gradients = [], []
     for batch, given in zip(images.split(100), cotangent.split(100)):
         leaf = batch.detach().requires_grad_(True)
-        parts.append(torch.autograd.grad(network(leaf), leaf, given)[0])
-    return torch.cat(parts)
+        found = network(leaf)
+        gradients.append(torch.autograd.grad(found, leaf, given)[0])
+        logits.append(found.detach())
+    return torch.cat(logits), torch.cat(gradients)
 
 
 def main() -> None:
@@ -32,13 +36,14 @@ def main() -> None:
     double = networks.load(flags.shared)[0].double().requires_grad_(False)
     for kind in ("natural", "perturbed"):
         images, cotangent = tensors[kind], tensors[f"cotangent/{kind}"]
-        exact = input_gradient(double, images.double(), cotangent.double())
+        exact_logits, exact = run(double, images.double(), cotangent.double())
         scale = exact.abs().amax(dim=(1, 2, 3), keepdim=True)
         prefix = f"gradient/{kind}/"
-        paths = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+        names = [name.removeprefix(prefix) for name in tensors if name.startswith(prefix)]
+        paths = {name: (tensors[f"logits/{kind}/{name}"], tensors[prefix + name]) for name in names}
         last = images.contiguous(memory_format=torch.channels_last)
-        paths["torch_channels_last"] = input_gradient(single, last, cotangent)
-        for path, gradient in sorted(paths.items()):
+        paths["torch_channels_last"] = torchs = run(single, last, cotangent)
+        for path, (logits, gradient) in sorted(paths.items()):
             error = (gradient.double() - exact).abs() / scale
             line = {
                 "check": "gradient_error",
@@ -48,6 +53,9 @@ def main() -> None:
                 "largest": float(error.max()),
                 "mean": float(error.mean()),
                 "signs_differ": float((gradient.double().sign() != exact.sign()).double().mean()),
+                "logits_largest": float((logits.double() - exact_logits).abs().max()),
+                "logits_from_torch": float((logits - torchs[0]).abs().max()),
+                "gradient_from_torch": float((gradient - torchs[1]).abs().max()),
             }
             print(json.dumps(line), flush=True)
 

@@ -1,4 +1,4 @@
-//! Input gradients of every kernel path, in `f32` and once in `f64`, from one cotangent for each image.
+//! Logits and input gradients of every kernel path, in `f32` and once in `f64`, from one cotangent for each image.
 
 use std::path::PathBuf;
 
@@ -21,7 +21,7 @@ pub(crate) struct Gradients {
     /// Folder with MNIST's IDX files [default: the user's cache].
     #[arg(long)]
     data: Option<PathBuf>,
-    /// File that gets network, images, cotangents and gradients.
+    /// File that gets network, images, cotangents, logits and gradients.
     #[arg(long)]
     shared: PathBuf,
 }
@@ -36,11 +36,13 @@ impl Gradients {
         for (kind, images) in [("natural", &digits.natural), ("perturbed", &digits.perturbed)] {
             let exact = images.to_dtype(DType::F64)?;
             let cotangent = cotangent(&double, &exact, &digits.labels)?.to_dtype(DType::F32)?;
-            let pulled = pull(&double, &exact, &cotangent.to_dtype(DType::F64)?)?;
+            let (logits, pulled) = pull(&double, &exact, &cotangent.to_dtype(DType::F64)?)?;
+            more.push((format!("logits/{kind}/f64"), logits.to_dtype(DType::F32)?));
             more.push((format!("gradient/{kind}/f64"), pulled.to_dtype(DType::F32)?));
             for kernels in Kernels::available() {
                 let network = robust(Executor::Engine(kernels))?;
-                let pulled = pull(&network, images, &cotangent)?;
+                let (logits, pulled) = pull(&network, images, &cotangent)?;
+                more.push((format!("logits/{kind}/{kernels}"), logits));
                 more.push((format!("gradient/{kind}/{kernels}"), pulled));
             }
             more.push((kind.to_owned(), images.clone()));
@@ -57,7 +59,9 @@ fn cotangent(network: &Network, images: &Tensor, labels: &[u32]) -> Result<Tenso
     Ok(loss.evaluate(&network.logits(images)?, &rows)?.cotangent)
 }
 
-fn pull(network: &Network, images: &Tensor, cotangent: &Tensor) -> Result<Tensor> {
-    let (_, pullback) = network.forward(images, Mode::Evaluation)?;
-    pullback(cotangent, Wanted::INPUT)?.input.context("the input gradient did not come")
+/// Logits of the images, and the cotangent of the images.
+fn pull(network: &Network, images: &Tensor, cotangent: &Tensor) -> Result<(Tensor, Tensor)> {
+    let (logits, pullback) = network.forward(images, Mode::Evaluation)?;
+    let input = pullback(cotangent, Wanted::INPUT)?.input;
+    Ok((logits, input.context("the input gradient did not come")?))
 }
