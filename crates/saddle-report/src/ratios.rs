@@ -1,4 +1,4 @@
-//! How many times faster: measured ratios beside the least that was promised.
+//! How many times faster: measured ratios beside the least that was aimed at.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,6 @@ pub struct RatioRow {
     pub label: String,
     /// Rival time / our time; `None` where nobody measured.
     pub ratio: Option<f64>,
-    /// The least that was promised; `None` where nothing was.
+    /// The least that was aimed at; `None` where nothing was.
     pub bar: Option<f64>,
 }

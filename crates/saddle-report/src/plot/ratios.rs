@@ -1,4 +1,4 @@
-//! Ratios as horizontal bars, with a mark at what was promised and a line at 1, where both sides are equal.
+//! Ratios as horizontal bars, with a mark at what was aimed at and a line at 1, where both sides are equal.
 
 use super::canvas::{Anchor, Theme, color, drawing};
 use crate::ratios::{RatioChart, RatioRow};
@@ -23,7 +23,7 @@ impl RatioChart {
             canvas.text((16, 22), Anchor::Start, 18, true, color::INK, &self.title);
             canvas.text((16, 44), Anchor::Start, 13, false, color::FAINT, &self.caption);
             canvas.diamond((22, 66), 5, color::INK);
-            let words = "promised; the line is at 1, as fast as the other";
+            let words = "aimed at; the line is at 1, as fast as the other";
             canvas.text((34, 66), Anchor::Start, 13, false, color::FAINT, words);
             for (place, row) in self.rows.iter().enumerate() {
                 let y = HEAD + LINE * place as i32 + LINE / 2;
