@@ -66,7 +66,9 @@ impl Profile {
     fn duration(self) -> &'static str {
         match self {
             Self::Smoke => "under five minutes on two cores, once compiled",
-            Self::Quick => "a quarter of an hour on two recent cores, at most an hour on older ones, once compiled",
+            Self::Quick => {
+                "a quarter of an hour on two recent cores, at most an hour on older ones, once compiled"
+            }
             Self::Cpu => "many hours; it may be interrupted and goes on where it stopped",
             Self::Paper => {
                 "hours on a GPU, days without; it may be interrupted and goes on where it stopped"
