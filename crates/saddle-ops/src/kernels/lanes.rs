@@ -4,7 +4,7 @@
 //! types, and calls on them, occur only inside the dispatcher's functions (`Real::dispatch`), which run only on a
 //! processor that has the instructions: no other code names these types.
 
-use super::{Masks, Real};
+use super::{Masks, Real, WIDEST};
 
 /// A register of numbers, worked on lane by lane.
 pub trait Lanes: Masks {
@@ -37,7 +37,7 @@ pub trait Lanes: Masks {
     /// behind them, up to [`Lanes::COUNT`] places, is overwritten.
     #[inline(always)]
     fn list_nonzero(self, first: u32, to: &mut [u32]) -> usize {
-        let mut lanes = [Self::Number::ZERO; MOST_LANES];
+        let mut lanes = [Self::Number::ZERO; WIDEST];
         self.store(&mut lanes);
         let to = &mut to[..Self::COUNT];
         let mut count = 0;
@@ -61,9 +61,6 @@ pub(crate) fn prefetch<T>(from: &[T]) {
     #[cfg(not(target_arch = "x86_64"))]
     let _ = from;
 }
-
-/// Lanes of the widest register.
-const MOST_LANES: usize = 16;
 
 /// Lanes of plain Rust, which compilers turn into whatever vectors the target always has.
 #[derive(Clone, Copy)]

@@ -6,7 +6,7 @@
 use super::live::Live;
 use crate::{
     Kernels, Real,
-    kernels::{Lanes, Work, prefetch},
+    kernels::{Lanes, WIDEST, Work, prefetch},
 };
 use rayon::prelude::*;
 use std::ops::Range;
@@ -258,4 +258,4 @@ fn store<L: Lanes, const V: usize>(sums: [L; V], to: &mut [L::Number]) {
 }
 
 /// Numbers in all registers of sums, on the widest path.
-const LONGEST: usize = WIDE * 16;
+const LONGEST: usize = WIDE * WIDEST;
