@@ -229,12 +229,21 @@ pub fn flat(tensor: &Tensor) -> Vec<f64> {
 
 /// Largest difference of two slices, relative to the largest entry of the second (or to 1e-30).
 pub fn relative_difference(ours: &[f64], theirs: &[f64]) -> f64 {
+    difference_to_scale(ours, theirs, largest(theirs))
+}
+
+/// Largest difference of two slices, relative to `scale` (or to 1e-30).
+pub fn difference_to_scale(ours: &[f64], theirs: &[f64], scale: f64) -> f64 {
     assert_eq!(ours.len(), theirs.len());
-    let scale = theirs.iter().fold(1e-30, |scale: f64, x| scale.max(x.abs()));
     let differences = ours.iter().zip(theirs).map(|(a, b)| (a - b).abs());
     // `f64::max` would drop a NaN.
     differences.fold(0.0, |largest: f64, x| if x > largest || x.is_nan() { x } else { largest })
-        / scale
+        / scale.max(1e-30)
+}
+
+/// Largest magnitude of a slice, 0 of an empty one.
+pub fn largest(values: &[f64]) -> f64 {
+    values.iter().fold(0.0, |largest, x| x.abs().max(largest))
 }
 
 /// Central difference quotients of `value` in each coordinate of `at`.
