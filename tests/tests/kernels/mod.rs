@@ -7,3 +7,4 @@ mod matmul;
 mod max_pool2d;
 mod paths;
 mod relu;
+mod winograd;

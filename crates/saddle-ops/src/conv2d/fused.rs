@@ -6,12 +6,13 @@
 //! any path with fewer registers, takes the two steps one after the other.
 //!
 //! Each number of the un-pooled result is the chain of additions that [`Conv2d::forward`] makes: not one bit differs.
-//! That does not hold for convolutions that were asked for as transformed ([`winograd`]).
+//! Where the convolution may be transformed ([`winograd`]), that way is taken instead; there the numbers are close to the
+//! direct ones, and the choices the same.
 
 use super::{
     Conv2d,
     target::Target,
-    winograd::{self, Pass},
+    winograd::{self, Largest, Pass},
 };
 use crate::{
     Error, Pool, Real, Result,
@@ -49,13 +50,19 @@ impl<T: Real> Conv2d<T> {
                 right: pool.input().to_vec(),
             });
         }
-        if let Some(winograd) = self.winograd.as_ref().filter(|winograd| winograd.takes(pool)) {
+        let winograd = self.winograd.as_ref().filter(|winograd| winograd.takes(pool));
+        if let Some(winograd) = winograd {
             self.check_padded(padded.len())?;
             pool.check_result(out.len(), border, winners.len())?;
-            let target = Target::new(pool, out, border, winners);
-            let (window, scratch) = (pool.window(), &mut scratch.winograd);
-            T::dispatch(self.kernels, Pass { winograd, padded, window, target, scratch });
-            return Ok(());
+            let padded = &padded[..self.shape.padded().iter().product()];
+            let largest = T::dispatch(self.kernels, Largest(padded));
+            if winograd.takes_numbers(largest) {
+                let target = Target::new(pool, out, border, winners);
+                let (window, scratch) = (pool.window(), &mut scratch.winograd);
+                let pass = Pass { conv: self, winograd, padded, largest, window, target, scratch };
+                T::dispatch(self.kernels, pass);
+                return Ok(());
+            }
         }
         let [rows, columns, _] = self.shape.output();
         let has_cells = pool.window() == 2 || (pool.window() == 1 && (rows | columns) % 2 == 0);
@@ -150,15 +157,8 @@ impl<T: Real> Fused<'_, T> {
         let [upper, lower] = self.convolve::<L, CELLS>(corner, in_channels);
         for (cell, (upper, lower)) in upper.iter().zip(&lower).enumerate() {
             let numbers = [upper[0], upper[1], lower[0], lower[1]];
-            let [row, column] = [corner.row, corner.column + cell];
-            let first = corner.group * L::COUNT;
-            if self.window == 2 {
-                self.target.put::<L>([row, column], first, numbers);
-            } else {
-                for (i, number) in numbers.into_iter().enumerate() {
-                    self.target.put_one::<L>([2 * row + i / 2, 2 * column + i % 2], first, number);
-                }
-            }
+            let place = [2 * corner.row, 2 * (corner.column + cell)];
+            self.target.put_cell::<L>(self.window, place, corner.group * L::COUNT, numbers);
         }
         CELLS
     }

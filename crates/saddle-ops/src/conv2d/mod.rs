@@ -14,8 +14,8 @@
 //! image's cotangent. Whoever runs images in parallel changes no bit. The sparse and the dense input gradient
 //! differ in the last bits; which one runs depends on the image's cotangent alone.
 //!
-//! [`Conv2d::forward`] is always the direct sum, and [`Conv2d::forward_pooled`] gives its bits, pooled, unless the
-//! convolution was asked for as [`Conv2d::transformed`].
+//! [`Conv2d::forward`] is always the direct sum. [`Conv2d::forward_pooled`] gives its bits, pooled, or, where the shape
+//! allows a transform in `f32`, numbers close to them with the same winners ([`winograd`]).
 
 mod cotangent;
 mod fused;
@@ -134,7 +134,7 @@ pub struct Conv2d<T> {
     table: Buffer<T>,
     /// Whether the fused forward pass has registers enough on this path.
     fuses: bool,
-    /// The forward pass of a transformed convolution.
+    /// The pooled forward pass where it may be transformed.
     winograd: Option<Winograd<T>>,
 }
 
@@ -162,32 +162,8 @@ impl<T: Real> Conv2d<T> {
             row,
             table: Buffer::zeros(shape.table_length()),
             fuses: T::dispatch(kernels, fused::HasRegisters),
-            winograd: None,
+            winograd: Winograd::new(kernels, &shape),
         };
-        conv.pack(weight, bias)?;
-        Ok(conv)
-    }
-
-    /// [`Conv2d::new`] whose pooled forward pass takes a quarter of the multiplications where it can: in `f32`, for 5 x 5
-    /// kernels of stride 1 between multiples of 16 channels. Its results are some 1e-6 from the direct ones, and a window
-    /// whose values are equal may fall to any of its places, not to the first one only: good for attack directions, not
-    /// for what is held against a reference.
-    ///
-    /// # Errors
-    ///
-    /// As [`Conv2d::new`].
-    ///
-    /// # Source
-    ///
-    /// Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (CVPR 2016), with F(4 x 4, 5 x 5).
-    pub fn transformed(
-        kernels: Kernels,
-        shape: ConvShape,
-        weight: &[T],
-        bias: &[T],
-    ) -> Result<Self> {
-        let mut conv = Self::new(kernels, shape, weight, bias)?;
-        conv.winograd = Winograd::new(kernels, &shape);
         conv.pack(weight, bias)?;
         Ok(conv)
     }

@@ -24,14 +24,27 @@ impl<'a, T> Target<'a, T> {
 }
 
 impl<T: crate::Real> Target<'_, T> {
+    /// Writes four numbers of the un-pooled result, the first of which lies at `corner`.
+    #[inline(always)]
+    pub(super) fn put_cell<L: Lanes<Number = T>>(
+        &mut self,
+        window: usize,
+        [row, column]: [usize; 2],
+        first: usize,
+        numbers: [L; 4],
+    ) {
+        if window == 2 {
+            self.put::<L>([row / 2, column / 2], first, numbers);
+        } else {
+            for (i, number) in numbers.into_iter().enumerate() {
+                self.put_one::<L>([row + i / 2, column + i % 2], first, number);
+            }
+        }
+    }
+
     /// Writes the first largest of a window's four numbers, for the channels from `first` on that exist.
     #[inline(always)]
-    pub(super) fn put<L: Lanes<Number = T>>(
-        &mut self,
-        place: [usize; 2],
-        first: usize,
-        window: [L; 4],
-    ) {
+    fn put<L: Lanes<Number = T>>(&mut self, place: [usize; 2], first: usize, window: [L; 4]) {
         let [zeroth, second, third, fourth] = window;
         let (in_upper, in_lower) = (second.wins(zeroth), fourth.wins(third));
         let upper = L::select(in_upper, second, zeroth);
@@ -43,12 +56,7 @@ impl<T: crate::Real> Target<'_, T> {
 
     /// Writes a window of one number, likewise.
     #[inline(always)]
-    pub(super) fn put_one<L: Lanes<Number = T>>(
-        &mut self,
-        place: [usize; 2],
-        first: usize,
-        number: L,
-    ) {
+    fn put_one<L: Lanes<Number = T>>(&mut self, place: [usize; 2], first: usize, number: L) {
         self.write::<L>(place, first, number, [L::nowhere(); 3]);
     }
 

@@ -30,6 +30,34 @@ pub trait Lanes: Masks {
     /// `self + other`.
     fn plus(self, other: Self) -> Self;
 
+    /// `self - other`.
+    #[inline(always)]
+    fn minus(self, other: Self) -> Self {
+        Self::splat(Self::Number::ZERO - Self::Number::ONE).mul_add(other, self)
+    }
+
+    /// The larger of each two lanes.
+    #[inline(always)]
+    fn larger(self, other: Self) -> Self {
+        Self::select(self.wins(other), self, other)
+    }
+
+    /// The smaller of each two lanes.
+    #[inline(always)]
+    fn smaller(self, other: Self) -> Self {
+        Self::select(self.wins(other), other, self)
+    }
+
+    /// Whether the mask says yes for any lane.
+    #[inline(always)]
+    fn any(mask: Self::Mask) -> bool {
+        let ones =
+            Self::select(mask, Self::splat(Self::Number::ONE), Self::splat(Self::Number::ZERO));
+        let mut lanes = [Self::Number::ZERO; WIDEST];
+        ones.store(&mut lanes);
+        lanes[..Self::COUNT].iter().any(|lane| *lane != Self::Number::ZERO)
+    }
+
     /// The lanes above 0, and NaN, as they are; 0 in the others.
     fn positive(self) -> Self;
 
@@ -155,6 +183,11 @@ mod x86 {
         }
 
         #[inline(always)]
+        fn any(mask: __mmask16) -> bool {
+            mask != 0
+        }
+
+        #[inline(always)]
         fn positive(self) -> Self {
             let zero = Self::splat(0.0);
             // SAFETY: as in `splat`. The maximum is its second operand where one is NaN or both are 0.
@@ -215,6 +248,12 @@ mod x86 {
         fn plus(self, other: Self) -> Self {
             // SAFETY: as in `splat`.
             Self(unsafe { _mm256_add_ps(self.0, other.0) })
+        }
+
+        #[inline(always)]
+        fn any(mask: __m256) -> bool {
+            // SAFETY: as in `splat`.
+            unsafe { _mm256_movemask_ps(mask) != 0 }
         }
 
         #[inline(always)]

@@ -1,50 +1,59 @@
-//! Convolution with a 5 x 5 kernel and stride 1 by the minimal filtering F(4 x 4, 5 x 5), pooled and rectified at once.
+//! Convolution with a 3 x 3 or 5 x 5 kernel and stride 1 by the minimal filterings F(4 x 4, 3 x 3) and F(4 x 4, 5 x 5),
+//! pooled and rectified at once.
 //!
-//! A tile of 4 x 4 results needs 8 x 8 numbers of each input channel. Transformed, they meet the transformed weights in 64
-//! products that sum over channels only: 4 multiplications for each result and input channel instead of 25. The points are
-//! 0, ±1, ±2, ±1/2 and infinity.
+//! A tile of 4 x 4 results needs 6 x 6 or 8 x 8 numbers of each input channel. Transformed, they meet the transformed
+//! weights in 36 or 64 products that sum over channels only: 2.25 or 4 multiplications for each result and input channel
+//! instead of 9 or 25.
 //!
 //! # Properties
 //!
-//! - Only `f32` comes this way. In it the results are about 7 times as far from the exact ones as the direct
-//!   kernel's: some 1e-6 of their size. `f64`, which is there to be exact, stays direct.
+//! - Only `f32` comes this way. Results are off by at most [`ERROR`] units of rounding of what the products could
+//!   sum to, typically a tenth of that, a few times as much as the direct kernel's. `f64`, which is there to be exact,
+//!   stays direct.
+//! - The *choices* are the direct kernel's: which place of a window won, and which side of 0 a number is on. Where rounding
+//!   might have made one, ties above all, the cell is summed directly ([`exact`]).
 //! - The bits depend on the image, the weights and the kernel path, and on nothing else.
-//! - Two places that see the same numbers may come out a rounding apart, so a tie between them may fall to either. The
-//!   engine promises the first, and therefore does not come this way.
-//! - NaN and infinities spread over their tile's 16 results.
+//! - NaN, infinities and numbers near overflow are not for this pass ([`Winograd::takes_numbers`]).
 //!
 //! # Sources
 //!
 //! Winograd, "Arithmetic Complexity of Computations" (1980); Lavin and Gray, "Fast Algorithms for Convolutional Neural
-//! Networks" (CVPR 2016). The matrices are Cook's and Toom's for the points above.
+//! Networks" (CVPR 2016). The matrices are Cook's and Toom's for the points in [`transform`].
 
+mod exact;
+mod product;
 mod transform;
 
-use super::{ConvShape, target::Target};
+use super::{Conv2d, ConvShape, target::Target};
 use crate::{
     Pool, Real,
     kernels::{Buffer, Lanes, WIDEST, Work},
 };
 use candle_core::DType;
+use exact::{Close, is_close};
 
-/// Side of the kernel.
-const KERNEL: usize = 5;
 /// Side of a tile of results.
 const TILE: usize = 4;
-/// Side of what a tile reads: `TILE + KERNEL - 1`.
-const SIDE: usize = 8;
-/// Products of a tile.
-const POINTS: usize = SIDE * SIDE;
 /// Channels come in multiples of this many: whole registers on every path.
 const CHANNELS: usize = 16;
+/// What a result may be off, in units of rounding of the sum of its weights' sizes times the largest number of the image.
+/// Measured: below 16 on numbers of random sign and equal size, below 8 on others.
+const ERROR: f64 = 24.0;
+/// Largest product of those two sums and sizes that is sure not to overflow on its way.
+const TAME: f64 = 1e30;
 
 /// Transformed weights.
 pub(super) struct Winograd<T> {
     shape: ConvShape,
+    evaluation: Vec<Vec<f64>>,
     /// `(panel, point, in, lane of the panel)`; a panel is two registers of output channels, the last one filled up with
     /// zeros.
     weights: Buffer<T>,
     bias: Buffer<T>,
+    /// For each output channel the least gap between two results that decides, for images up to 1.
+    gap: Buffer<T>,
+    /// The largest sum of an output channel's weights' sizes.
+    heaviest: f64,
 }
 
 impl<T: Real> Winograd<T> {
@@ -52,15 +61,21 @@ impl<T: Real> Winograd<T> {
     pub(super) fn new(kernels: crate::Kernels, shape: &ConvShape) -> Option<Self> {
         let [rows, columns, out_channels] = shape.output();
         let fits = T::DTYPE == DType::F32
-            && (shape.kernel, shape.stride) == (KERNEL, 1)
+            && matches!(shape.kernel, 3 | 5)
+            && shape.stride == 1
             && rows.min(columns) >= TILE
+            && (rows | columns) % 2 == 0
             && shape.in_channels.is_multiple_of(CHANNELS)
             && out_channels.is_multiple_of(CHANNELS);
         let whole = out_channels.next_multiple_of(2 * T::lanes(kernels));
+        let side = TILE + shape.kernel - 1;
         fits.then(|| Self {
             shape: *shape,
-            weights: Buffer::zeros(POINTS * shape.in_channels * whole),
+            evaluation: transform::evaluation(side),
+            weights: Buffer::zeros(side * side * shape.in_channels * whole),
             bias: Buffer::zeros(whole),
+            gap: Buffer::zeros(whole),
+            heaviest: 0.0,
         })
     }
 
@@ -68,20 +83,41 @@ impl<T: Real> Winograd<T> {
     pub(super) fn pack(&mut self, kernels: crate::Kernels, weight: &[T], bias: &[T]) {
         let panel = 2 * T::lanes(kernels);
         let inputs = self.shape.in_channels;
-        for (at, weight) in weight.chunks_exact(KERNEL * KERNEL).enumerate() {
+        let count = self.points();
+        let area = self.shape.kernel * self.shape.kernel;
+        let mut points = vec![0.0; count];
+        for (at, weight) in weight.chunks_exact(area).enumerate() {
             let (channel, input) = (at / inputs, at % inputs);
-            let points = transform::weights(weight);
-            let to = (channel / panel * POINTS * inputs + input) * panel + channel % panel;
+            transform::weights(&self.evaluation, weight, &mut points);
+            let to = (channel / panel * count * inputs + input) * panel + channel % panel;
             for (point, number) in points.iter().enumerate() {
-                self.weights[to + point * inputs * panel] = *number;
+                self.weights[to + point * inputs * panel] = T::from_f64(*number);
             }
         }
         self.bias[..bias.len()].copy_from_slice(bias);
+        self.heaviest = 0.0;
+        for (gap, weight) in self.gap.iter_mut().zip(weight.chunks_exact(inputs * area)) {
+            let size: f64 = weight.iter().map(|number| number.to_f64().abs()).sum();
+            *gap = T::from_f64(2.0 * ERROR * f64::from(f32::EPSILON) / 2.0 * size);
+            // `f64::max` would drop a NaN.
+            self.heaviest =
+                if size > self.heaviest || size.is_nan() { size } else { self.heaviest };
+        }
     }
 
     /// Whether the pool takes what a tile gives.
     pub(super) fn takes(&self, pool: &Pool) -> bool {
         matches!(pool.window(), 1 | 2)
+    }
+
+    /// Whether the largest size of an image's numbers, NaN if one is, is one that this pass may see.
+    pub(super) fn takes_numbers(&self, largest: T) -> bool {
+        largest.to_f64() * self.heaviest < TAME
+    }
+
+    /// Products of a tile.
+    fn points(&self) -> usize {
+        self.evaluation.len() * self.evaluation.len()
     }
 
     /// Rows and columns of tiles.
@@ -98,6 +134,7 @@ pub(super) struct Scratch<T> {
     inputs: Buffer<T>,
     /// `(point, tile, lane of the panel)`, points [`apart`].
     products: Buffer<T>,
+    close: Close,
 }
 
 /// From one point's numbers to the next one's: a cache line more than they are, or powers of two would send all points of
@@ -106,10 +143,43 @@ fn apart(numbers: usize) -> usize {
     numbers + WIDEST
 }
 
+/// The largest size of the numbers, NaN if one is.
+pub(super) struct Largest<'a, T>(pub(super) &'a [T]);
+
+impl<T: Real> Work<T> for Largest<'_, T> {
+    type Output = T;
+
+    #[inline(always)]
+    fn run<L: Lanes<Number = T>>(self) -> T {
+        let zero = L::splat(T::ZERO);
+        let mut sizes = [zero; 4];
+        let parts = self.0.chunks_exact(4 * L::COUNT);
+        let rest = parts.remainder();
+        for part in parts {
+            for (i, size) in sizes.iter_mut().enumerate() {
+                let number = L::load(&part[i * L::COUNT..]);
+                *size = L::larger(L::larger(number, zero.minus(number)), *size);
+            }
+        }
+        let mut lanes = [T::ZERO; 4 * WIDEST];
+        for (i, size) in sizes.into_iter().enumerate() {
+            size.store(&mut lanes[i * L::COUNT..]);
+        }
+        let rest =
+            rest.iter().map(|number| if *number < T::ZERO { T::ZERO - *number } else { *number });
+        lanes.into_iter().chain(rest).fold(T::ZERO, |largest, size| {
+            if crate::max_pool2d::wins(size, largest) { size } else { largest }
+        })
+    }
+}
+
 /// The pass over one image, of lengths that were checked.
 pub(super) struct Pass<'a, T> {
+    pub(super) conv: &'a Conv2d<T>,
     pub(super) winograd: &'a Winograd<T>,
     pub(super) padded: &'a [T],
+    /// The largest size of the image's numbers.
+    pub(super) largest: T,
     pub(super) window: usize,
     pub(super) target: Target<'a, T>,
     pub(super) scratch: &'a mut Scratch<T>,
@@ -120,43 +190,43 @@ impl<T: Real> Work<T> for Pass<'_, T> {
 
     #[inline(always)]
     fn run<L: Lanes<Number = T>>(mut self) {
-        let Self { winograd, scratch, .. } = &mut self;
-        let [down, across] = winograd.tiles();
-        let (tiles, inputs) = (down * across, winograd.shape.in_channels);
-        scratch.inputs.grow(POINTS * apart(tiles * inputs));
-        scratch.products.grow(POINTS * apart(tiles * 2 * L::COUNT));
-        self.transform_inputs::<L>();
-        let Self { winograd, window, mut target, scratch, .. } = self;
-        let panel = 2 * L::COUNT;
-        let (apart_inputs, apart_products) = (apart(tiles * inputs), apart(tiles * panel));
-        let panels = winograd.weights.chunks_exact(POINTS * inputs * panel);
-        for (index, weights) in panels.enumerate() {
-            for point in 0..POINTS {
-                let left = &scratch.inputs[point * apart_inputs..][..tiles * inputs];
-                let right = &weights[point * inputs * panel..][..inputs * panel];
-                let out = &mut scratch.products[point * apart_products..][..tiles * panel];
-                multiply::<L>(left, right, inputs, out);
-            }
-            for half in 0..2 {
-                let first = index * panel + half * L::COUNT;
-                if first >= winograd.shape.out_channels {
-                    break;
-                }
-                let bias = L::load(&winograd.bias[first..]);
-                for tile in 0..tiles {
-                    let products = &scratch.products[tile * panel + half * L::COUNT..];
-                    let numbers = transform::outputs::<L>(products, apart_products, bias);
-                    let corner = [tile / across * TILE, tile % across * TILE];
-                    put_tile::<L>(&mut target, &winograd.shape, window, corner, first, &numbers);
-                }
-            }
+        if self.winograd.evaluation.len() == 6 {
+            self.pass::<L, 6>();
+        } else {
+            self.pass::<L, 8>();
         }
     }
 }
 
 impl<T: Real> Pass<'_, T> {
     #[inline(always)]
-    fn transform_inputs<L: Lanes<Number = T>>(&mut self) {
+    fn pass<L: Lanes<Number = T>, const SIDE: usize>(&mut self) {
+        let winograd = self.winograd;
+        let [down, across] = winograd.tiles();
+        let (tiles, inputs) = (down * across, winograd.shape.in_channels);
+        let panel = 2 * L::COUNT;
+        let (apart_inputs, apart_products) = (apart(tiles * inputs), apart(tiles * panel));
+        self.scratch.inputs.grow(SIDE * SIDE * apart_inputs);
+        self.scratch.products.grow(SIDE * SIDE * apart_products);
+        self.transform_inputs::<L, SIDE>();
+        let panels = winograd.weights.chunks_exact(SIDE * SIDE * inputs * panel);
+        for (index, weights) in panels.enumerate() {
+            for (point, weights) in weights.chunks_exact(inputs * panel).enumerate() {
+                let left = &self.scratch.inputs[point * apart_inputs..][..tiles * inputs];
+                let out = &mut self.scratch.products[point * apart_products..][..tiles * panel];
+                product::multiply::<L>(left, weights, inputs, out);
+            }
+            for half in 0..2 {
+                let group = 2 * index + half;
+                if group * L::COUNT < winograd.shape.out_channels {
+                    self.put_tiles::<L, SIDE>(group);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn transform_inputs<L: Lanes<Number = T>, const SIDE: usize>(&mut self) {
         let [height, width, inputs] = self.winograd.shape.padded();
         let [down, across] = self.winograd.tiles();
         let tiles = down * across;
@@ -169,90 +239,44 @@ impl<T: Real> Pass<'_, T> {
                 let to = &mut self.scratch.inputs[tile * inputs + first..];
                 let between = [width * inputs, inputs, apart(tiles * inputs)];
                 if sides == [SIDE; 2] {
-                    transform::inputs::<L>(image, [SIDE; 2], to, between);
+                    transform::inputs::<L, SIDE>(image, [SIDE; 2], to, between);
                 } else {
-                    transform::inputs::<L>(image, sides, to, between);
+                    transform::inputs::<L, SIDE>(image, sides, to, between);
                 }
             }
         }
     }
-}
 
-/// Writes those of a tile's results that exist.
-#[inline(always)]
-fn put_tile<L: Lanes>(
-    target: &mut Target<'_, L::Number>,
-    shape: &ConvShape,
-    window: usize,
-    [y, x]: [usize; 2],
-    first: usize,
-    numbers: &[[L; TILE]; TILE],
-) {
-    let [rows, columns, _] = shape.output();
-    if window == 2 {
-        for row in (0..TILE).step_by(2).filter(|row| y + row < rows) {
-            for column in (0..TILE).step_by(2).filter(|column| x + column < columns) {
-                let [upper, lower] = [&numbers[row], &numbers[row + 1]];
-                let window = [upper[column], upper[column + 1], lower[column], lower[column + 1]];
-                target.put::<L>([(y + row) / 2, (x + column) / 2], first, window);
+    /// Writes the results of a register of channels.
+    #[inline(always)]
+    fn put_tiles<L: Lanes<Number = T>, const SIDE: usize>(&mut self, group: usize) {
+        let winograd = self.winograd;
+        let [rows, columns, _] = winograd.shape.output();
+        let [down, across] = winograd.tiles();
+        let first = group * L::COUNT;
+        let bias = L::load(&winograd.bias[first..]);
+        let tolerance = L::load(&winograd.gap[first..])
+            .mul_add(L::splat(self.largest), L::splat(T::from_f64(f64::from(f32::MIN_POSITIVE))));
+        let (pools, relu) = (self.window > 1, self.target.relu);
+        let between = apart(down * across * 2 * L::COUNT);
+        self.scratch.close.clear();
+        for tile in 0..down * across {
+            let at = tile * 2 * L::COUNT + group % 2 * L::COUNT;
+            let numbers =
+                transform::outputs::<L, SIDE>(&self.scratch.products[at..], between, bias);
+            let [y, x] = [tile / across * TILE, tile % across * TILE];
+            for row in (0..TILE).step_by(2).filter(|row| y + row < rows) {
+                for column in (0..TILE).step_by(2).filter(|column| x + column < columns) {
+                    let [upper, lower] = [&numbers[row], &numbers[row + 1]];
+                    let cell = [upper[column], upper[column + 1], lower[column], lower[column + 1]];
+                    if is_close(cell, tolerance, pools, relu) {
+                        self.scratch.close.push([y + row, x + column]);
+                    } else {
+                        self.target.put_cell::<L>(self.window, [y + row, x + column], first, cell);
+                    }
+                }
             }
         }
-    } else {
-        for row in (0..TILE).filter(|row| y + row < rows) {
-            for column in (0..TILE).filter(|column| x + column < columns) {
-                target.put_one::<L>([y + row, x + column], first, numbers[row][column]);
-            }
-        }
+        self.settle::<L>(group);
     }
-}
-
-/// `(tiles, inner)` times a panel `(inner, 2 registers)`.
-#[inline(always)]
-fn multiply<L: Lanes>(
-    left: &[L::Number],
-    right: &[L::Number],
-    inner: usize,
-    out: &mut [L::Number],
-) {
-    let rows = left.len() / inner;
-    let mut row = 0;
-    while row < rows {
-        let part = rows - row;
-        let (left, out) = (&left[row * inner..], &mut out[row * 2 * L::COUNT..]);
-        row += if L::TILE_ROWS >= 8 && part >= 8 {
-            multiply_tile::<L, 8>(left, right, inner, out)
-        } else if L::TILE_ROWS >= 6 && part >= 6 && part != 8 {
-            multiply_tile::<L, 6>(left, right, inner, out)
-        } else if part >= 4 {
-            multiply_tile::<L, 4>(left, right, inner, out)
-        } else {
-            multiply_tile::<L, 1>(left, right, inner, out)
-        };
-    }
-}
-
-/// [`multiply`] for `R` rows; returns `R`.
-#[inline(always)]
-fn multiply_tile<L: Lanes, const R: usize>(
-    left: &[L::Number],
-    right: &[L::Number],
-    inner: usize,
-    out: &mut [L::Number],
-) -> usize {
-    let left = &left[..R * inner];
-    let mut sums = [[L::splat(L::Number::ZERO); 2]; R];
-    for (i, right) in right.chunks_exact(2 * L::COUNT).take(inner).enumerate() {
-        let right = [L::load(right), L::load(&right[L::COUNT..])];
-        for (r, sums) in sums.iter_mut().enumerate() {
-            // SAFETY: `r < R` and `i < inner`, so the index is less than `R * inner`.
-            let number = L::splat(unsafe { *left.get_unchecked(r * inner + i) });
-            sums[0] = number.mul_add(right[0], sums[0]);
-            sums[1] = number.mul_add(right[1], sums[1]);
-        }
-    }
-    for (sums, out) in sums.iter().zip(out.chunks_exact_mut(2 * L::COUNT)) {
-        sums[0].store(out);
-        sums[1].store(&mut out[L::COUNT..]);
-    }
-    R
 }

@@ -1,63 +1,53 @@
-//! The three linear maps of F(4 x 4, 5 x 5), each applied to columns and then to rows.
+//! The three linear maps of F(4 x 4, k x k), each applied to columns and then to rows.
 //!
-//! With the points p = 0, 1, -1, 2, -2, 1/2, -1/2 and infinity: weights are evaluated at p and divided by the product of
-//! p's distances to the others; eight inputs are combined by the coefficients of the product of (x - q) over the
-//! other points q; results are sums of powers of p times products.
+//! With the points p = 0, 1, -1, 2, -2 and infinity, and for a tile of 8 also 1/2 and -1/2: weights are evaluated at p and
+//! divided by the product of p's distances to the others; inputs are combined by the coefficients of the product of
+//! (x - q) over the other points q; results are sums of powers of p times products.
+//!
+//! `SIDE` is the side of what a tile reads, 6 or 8, and the kernel's is `SIDE - 3`.
 
-use super::{KERNEL, POINTS, SIDE, TILE};
+use super::TILE;
 use crate::{Real, kernels::Lanes};
 use candle_core::WithDType as _;
 
-/// The finite points, in order.
-const FINITE: [f64; SIDE - 1] = [0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5];
-
-/// Transforms a kernel's 25 weights, in `f64`, to 64 numbers.
-pub(super) fn weights<T: Real>(weights: &[T]) -> [T; POINTS] {
-    let mut rows = [[0.0; KERNEL]; SIDE];
-    for column in 0..KERNEL {
-        let values = evaluate(std::array::from_fn(|ky| weights[ky * KERNEL + column].to_f64()));
-        for (row, value) in rows.iter_mut().zip(values) {
-            row[column] = value;
-        }
-    }
-    let points = rows.map(evaluate);
-    std::array::from_fn(|point| T::from_f64(points[point / SIDE][point % SIDE]))
-}
+/// The finite points, in order; a tile of 6 does without the last two.
+const FINITE: [f64; 7] = [0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5];
 
 /// For each point the powers of p, over the product of p's distances to the others; infinity takes the last coefficient.
-const EVALUATION: [[f64; KERNEL]; SIDE] = {
-    let mut matrix = [[0.0; KERNEL]; SIDE];
-    matrix[SIDE - 1][KERNEL - 1] = 1.0;
-    let mut point = 0;
-    while point < FINITE.len() {
-        let mut distances = 1.0;
-        let mut other = 0;
-        while other < FINITE.len() {
-            if other != point {
-                distances *= FINITE[point] - FINITE[other];
-            }
-            other += 1;
-        }
-        let (mut power, mut at) = (1.0, 0);
-        while at < KERNEL {
-            matrix[point][at] = power / distances;
-            power *= FINITE[point];
-            at += 1;
-        }
-        point += 1;
-    }
-    matrix
-};
-
-/// [`EVALUATION`] times five coefficients.
-fn evaluate(coefficients: [f64; KERNEL]) -> [f64; SIDE] {
-    EVALUATION.map(|row| row.iter().zip(coefficients).map(|(x, y)| x * y).sum())
+pub(super) fn evaluation(side: usize) -> Vec<Vec<f64>> {
+    let finite = &FINITE[..side - 1];
+    let kernel = side - TILE + 1;
+    let row = |point: &f64| {
+        let others = finite.iter().filter(|other| *other != point);
+        let distances: f64 = others.map(|other| point - other).product();
+        (0..kernel).map(|power| point.powi(power as i32) / distances).collect()
+    };
+    let mut infinity = vec![0.0; kernel];
+    infinity[kernel - 1] = 1.0;
+    finite.iter().map(row).chain([infinity]).collect()
 }
 
-/// Transforms the 8 x 8 numbers, of a register of channels, whose first lies at the start of `image`; beyond `sides` there
-/// are zeros. `between` says how far apart are rows, columns and, in `to`, points.
+/// Transforms a kernel's weights, in `f64`, to the numbers of all points; `evaluation` is [`evaluation`].
+pub(super) fn weights<T: Real>(evaluation: &[Vec<f64>], weights: &[T], points: &mut [f64]) {
+    let side = evaluation.len();
+    let kernel = side - TILE + 1;
+    for (row, powers) in points.chunks_exact_mut(side).zip(evaluation) {
+        let mut columns = [0.0; FINITE.len()];
+        for (weights, power) in weights.chunks_exact(kernel).zip(powers) {
+            for (column, weight) in columns.iter_mut().zip(weights) {
+                *column += power * weight.to_f64();
+            }
+        }
+        for (point, powers) in row.iter_mut().zip(evaluation) {
+            *point = powers.iter().zip(&columns).map(|(power, column)| power * column).sum();
+        }
+    }
+}
+
+/// Transforms the numbers, of a register of channels, whose first lies at the start of `image`; beyond `sides` there are
+/// zeros. `between` says how far apart are rows, columns and, in `to`, points.
 #[inline(always)]
-pub(super) fn inputs<L: Lanes>(
+pub(super) fn inputs<L: Lanes, const SIDE: usize>(
     image: &[L::Number],
     sides: [usize; 2],
     to: &mut [L::Number],
@@ -82,9 +72,9 @@ pub(super) fn inputs<L: Lanes>(
     }
 }
 
-/// Transforms the 64 products of a register of channels, `between` apart, to a tile of results with their bias.
+/// Transforms the products of a register of channels, `between` apart, to a tile of results with their bias.
 #[inline(always)]
-pub(super) fn outputs<L: Lanes>(
+pub(super) fn outputs<L: Lanes, const SIDE: usize>(
     products: &[L::Number],
     between: usize,
     bias: L,
@@ -115,35 +105,54 @@ fn add<L: Lanes>(factor: f64, x: L, y: L) -> L {
     L::splat(L::Number::from_f64(factor)).mul_add(x, y)
 }
 
-/// The transposed matrix of inputs, times eight of them.
+/// The transposed matrix of inputs, times as many of them.
 #[inline(always)]
-fn combine<L: Lanes>(d: &[L; SIDE]) -> [L; SIDE] {
-    let [one, minus_one] = combine_pair(d, 1.0, -4.25, 1.0);
-    let [two, minus_two] = combine_pair(d, 2.0, -1.25, 0.25);
-    let [half, minus_half] = combine_pair(d, 0.5, -5.0, 4.0);
-    let zero = add(-5.25, d[4], add(5.25, d[2], add(-1.0, d[0], d[6])));
-    let infinity = add(-5.25, d[5], add(5.25, d[3], add(-1.0, d[1], d[7])));
-    [zero, one, minus_one, two, minus_two, half, minus_half, infinity]
+fn combine<L: Lanes, const SIDE: usize>(d: &[L; SIDE]) -> [L; SIDE] {
+    let mut sums = *d;
+    if SIDE == 6 {
+        // x^4 - 5 x^2 + 4 and its factors.
+        sums[0] = add(4.0, d[0], add(-5.0, d[2], d[4]));
+        [sums[1], sums[2]] = pair(1.0, add(-4.0, d[2], d[4]), add(-4.0, d[1], d[3]));
+        [sums[3], sums[4]] = pair(2.0, add(-1.0, d[2], d[4]), add(-1.0, d[1], d[3]));
+        sums[5] = add(4.0, d[1], add(-5.0, d[3], d[5]));
+    } else {
+        // x^6 - 5.25 x^4 + 5.25 x^2 - 1 and its factors.
+        let factor = |s1, s0, at: usize| add(s0, d[at], add(s1, d[at + 2], d[at + 4]));
+        sums[0] = add(-5.25, d[4], add(5.25, d[2], add(-1.0, d[0], d[6])));
+        [sums[1], sums[2]] = pair(1.0, factor(-4.25, 1.0, 2), factor(-4.25, 1.0, 1));
+        [sums[3], sums[4]] = pair(2.0, factor(-1.25, 0.25, 2), factor(-1.25, 0.25, 1));
+        [sums[5], sums[6]] = pair(0.5, factor(-5.0, 4.0, 2), factor(-5.0, 4.0, 1));
+        sums[7] = add(-5.25, d[5], add(5.25, d[3], add(-1.0, d[1], d[7])));
+    }
+    sums
 }
 
-/// For p and -p: the parts even and odd in p of `x (x + p) (x^4 + s1 x^2 + s0)`.
+/// For p and -p, from the parts even and odd in p.
 #[inline(always)]
-fn combine_pair<L: Lanes>(d: &[L; SIDE], p: f64, s1: f64, s0: f64) -> [L; 2] {
-    let even = add(s0, d[2], add(s1, d[4], d[6]));
-    let odd = add(s0, d[1], add(s1, d[3], d[5]));
+fn pair<L: Lanes>(p: f64, even: L, odd: L) -> [L; 2] {
     [add(p, odd, even), add(-p, odd, even)]
 }
 
-/// The transposed matrix of results, times eight products.
+/// The transposed matrix of results, times as many products.
 #[inline(always)]
-fn interpolate<L: Lanes>(m: &[L; SIDE]) -> [L; TILE] {
+fn interpolate<L: Lanes, const SIDE: usize>(m: &[L; SIDE]) -> [L; TILE] {
     let (even1, odd1) = (m[1].plus(m[2]), add(-1.0, m[2], m[1]));
     let (even2, odd2) = (m[3].plus(m[4]), add(-1.0, m[4], m[3]));
+    let first = m[0].plus(even1);
+    let last = odd1.plus(m[SIDE - 1]);
+    if SIDE == 6 {
+        return [
+            first.plus(even2),
+            add(2.0, odd2, odd1),
+            add(4.0, even2, even1),
+            add(8.0, odd2, last),
+        ];
+    }
     let (even3, odd3) = (m[5].plus(m[6]), add(-1.0, m[6], m[5]));
     [
-        m[0].plus(even1).plus(even2.plus(even3)),
+        first.plus(even2.plus(even3)),
         add(0.5, odd3, add(2.0, odd2, odd1)),
         add(0.25, even3, add(4.0, even2, even1)),
-        add(0.125, odd3, add(8.0, odd2, odd1.plus(m[7]))),
+        add(0.125, odd3, add(8.0, odd2, last)),
     ]
 }

@@ -1,0 +1,207 @@
+//! The transformed convolution against the direct one: numbers close to it, and the same choices.
+
+use proptest::prelude::*;
+use saddle_ops::{Conv2d, ConvShape, ForwardScratch, Kernels, Pool};
+use saddle_tests::kernels::{eighths, pad};
+use saddle_tests::model::{hashed, signed};
+
+/// Shapes whose pooled pass is transformed in `f32`.
+fn is_transformed(shape: &ConvShape) -> bool {
+    let [rows, columns, out_channels] = shape.output();
+    matches!(shape.kernel, 3 | 5)
+        && shape.stride == 1
+        && rows.min(columns) >= 4
+        && (rows | columns) % 2 == 0
+        && shape.in_channels.is_multiple_of(16)
+        && out_channels.is_multiple_of(16)
+}
+
+/// What images and weights are made of; each has its own way of coming close to a tie.
+#[derive(Clone, Copy, Debug)]
+enum Numbers {
+    /// Of 24 bits.
+    Rough,
+    /// Multiples of 1/8: sums are exact, many are equal.
+    Eighths,
+    /// An image of constant blocks, as a digit's background is.
+    Blocks,
+    /// Of one size and random sign: what rounds worst.
+    Signs,
+    /// One number everywhere.
+    Constant,
+    /// Weights with no sum, so that a constant image gives 0 but for rounding.
+    Balanced,
+}
+
+const ALL: [Numbers; 6] = [
+    Numbers::Rough,
+    Numbers::Eighths,
+    Numbers::Blocks,
+    Numbers::Signs,
+    Numbers::Constant,
+    Numbers::Balanced,
+];
+
+fn narrow(values: Vec<f64>) -> Vec<f32> {
+    values.into_iter().map(|x| x as f32).collect()
+}
+
+impl Numbers {
+    /// `(in, h, w)`.
+    fn image(self, shape: &ConvShape, salt: u64) -> Vec<f32> {
+        let [height, width, channels] = shape.input();
+        let count = height * width * channels;
+        match self {
+            Self::Rough => narrow(signed(count, salt, 24)),
+            Self::Eighths => eighths(count, salt),
+            Self::Signs => signed(count, salt, 24).iter().map(|x| x.signum() as f32).collect(),
+            Self::Constant => vec![0.3; count],
+            Self::Blocks | Self::Balanced => (0..count)
+                .map(|i| {
+                    let (y, x) = (i / width % height, i % width);
+                    let block = i / (height * width) * 100 + y / 5 * 10 + x / 5;
+                    (hashed(block as u64, salt) % 3) as f32 * 0.37
+                })
+                .collect(),
+        }
+    }
+
+    /// `(out, in, k, k)`.
+    fn weight(self, shape: &ConvShape, salt: u64) -> Vec<f32> {
+        let count = shape.out_channels * shape.in_channels * shape.kernel * shape.kernel;
+        let rough = narrow(signed(count, salt, 24));
+        match self {
+            Self::Eighths => eighths(count, salt),
+            Self::Balanced => {
+                let mut weights = rough;
+                for pair in weights.chunks_exact_mut(2) {
+                    pair[1] = -pair[0];
+                }
+                weights
+            }
+            Self::Signs => rough.iter().map(|x| x.signum()).collect(),
+            _ => rough,
+        }
+    }
+}
+
+/// Sum of the sizes of the heaviest output channel's weights.
+fn heaviest(shape: &ConvShape, weight: &[f32]) -> f64 {
+    let patches = weight.chunks_exact(weight.len() / shape.out_channels);
+    let size = |patch: &[f32]| patch.iter().map(|x| f64::from(x.abs())).sum();
+    patches.map(size).fold(0.0, f64::max)
+}
+
+/// Holds one pooled pass against the direct map, in `f32` for the choices and in `f64` for the numbers.
+fn check(shape: ConvShape, numbers: Numbers, window: usize, relu: bool, border: usize, salt: u64) {
+    assert!(is_transformed(&shape));
+    let (image, weight) = (numbers.image(&shape, salt), numbers.weight(&shape, salt + 1));
+    let bias = match numbers {
+        Numbers::Balanced => vec![0.0; shape.out_channels],
+        _ => eighths(shape.out_channels, salt + 2),
+    };
+    let wide = |values: &[f32]| values.iter().map(|x| f64::from(*x)).collect::<Vec<_>>();
+    let exact = Conv2d::new(Kernels::PORTABLE, shape, &wide(&weight), &wide(&bias)).unwrap();
+    let mut exact_map = vec![0.0; shape.output_length()];
+    exact.forward(&pad(&shape, &wide(&image)), &mut exact_map).unwrap();
+    let largest = image.iter().fold(0.0f32, |largest, x| largest.max(x.abs()));
+    let unit = f64::from(f32::EPSILON) / 2.0;
+    let allowed = 24.0 * unit * heaviest(&shape, &weight) * f64::from(largest)
+        + 2.0 * unit * exact_map.iter().fold(0.0, |largest: f64, x| largest.max(x.abs()));
+
+    let [rows, columns, channels] = shape.output();
+    let side = |length: usize| length / window + 2 * border;
+    for kernels in Kernels::available() {
+        let conv = Conv2d::new(kernels, shape, &weight, &bias).unwrap();
+        let pool = Pool::new(kernels, shape.output(), window, relu).unwrap();
+        let padded = pad(&shape, &image);
+        let mut map = vec![0.0; shape.output_length()];
+        conv.forward(&padded, &mut map).unwrap();
+        let marks = rows / window * (columns / window) * channels;
+        let length = side(rows) * side(columns) * channels;
+        let [mut direct, mut found] = [(); 2].map(|()| (vec![9.0; length], vec![7u8; marks]));
+        pool.forward(&map, &mut direct.0, border, &mut direct.1).unwrap();
+        let mut scratch = ForwardScratch::default();
+        conv.forward_pooled(&padded, &pool, &mut found.0, border, &mut found.1, &mut scratch)
+            .unwrap();
+        assert!(found.1 == direct.1, "winners of {numbers:?} in {shape:?} on {kernels}");
+        let mut exact_pooled = vec![9.0; length];
+        let exact_pool = Pool::new(kernels, shape.output(), window, relu).unwrap();
+        let mut ignored = vec![0; marks];
+        exact_pool.forward(&exact_map, &mut exact_pooled, border, &mut ignored).unwrap();
+        for (found, exact) in found.0.iter().zip(&exact_pooled) {
+            let difference = (f64::from(*found) - exact).abs();
+            assert!(
+                difference <= allowed,
+                "{found} for {exact}, {allowed:e} allowed, {numbers:?} in {shape:?} on {kernels}"
+            );
+        }
+    }
+}
+
+fn shape(size: [usize; 2], channels: [usize; 2], kernel: usize, padding: usize) -> ConvShape {
+    let [in_channels, out_channels] = channels;
+    ConvShape { size, in_channels, out_channels, kernel, stride: 1, padding }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn choices_are_the_direct_ones_and_numbers_near(
+        cells in (2..=8usize, 2..=8usize), channels in (1..=4usize, 1..=3usize), wide: bool,
+        window in 1..=2usize, padding in 0..=2usize, relu: bool, border in 0..=2usize,
+        numbers in proptest::sample::select(ALL.to_vec()), salt in 0..10_000u64,
+    ) {
+        let kernel = if wide { 5 } else { 3 };
+        let side = |cells: usize| (2 * cells + kernel - 1).saturating_sub(2 * padding).max(1);
+        let channels = [16 * channels.0, 16 * channels.1];
+        let shape = shape([side(cells.0), side(cells.1)], channels, kernel, padding);
+        if shape.check().is_ok() && is_transformed(&shape) {
+            check(shape, numbers, window, relu, border, salt);
+        }
+    }
+}
+
+#[test]
+fn convolutions_of_the_papers_make_the_direct_choices() {
+    for (salt, numbers) in (0..).zip(ALL) {
+        check(shape([14, 14], [32, 64], 5, 2), numbers, 2, true, 0, salt);
+        check(shape([26, 26], [32, 32], 3, 0), numbers, 2, true, 0, salt);
+        check(shape([12, 12], [32, 64], 3, 0), numbers, 1, true, 0, salt);
+        check(shape([10, 10], [64, 64], 3, 0), numbers, 2, true, 0, salt);
+    }
+}
+
+/// What could overflow or is no number takes the direct pass, bit for bit.
+#[test]
+fn wild_numbers_are_summed_directly() {
+    let shape = shape([8, 8], [16, 16], 5, 2);
+    let weight = Numbers::Rough.weight(&shape, 1);
+    for wild in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 3e38, -1e33] {
+        for [of_image, of_weight] in [[true, false], [false, true]] {
+            let (mut image, mut weight) = (Numbers::Rough.image(&shape, 2), weight.clone());
+            if of_image {
+                image[77] = wild;
+            }
+            if of_weight {
+                weight[777] = wild;
+            }
+            for kernels in Kernels::available() {
+                let conv = Conv2d::new(kernels, shape, &weight, &[0.5; 16]).unwrap();
+                let pool = Pool::new(kernels, shape.output(), 2, true).unwrap();
+                let padded = pad(&shape, &image);
+                let mut map = vec![0.0; shape.output_length()];
+                conv.forward(&padded, &mut map).unwrap();
+                let [mut direct, mut found] = [(); 2].map(|()| (vec![0.0; 256], vec![0u8; 256]));
+                pool.forward(&map, &mut direct.0, 0, &mut direct.1).unwrap();
+                let mut scratch = ForwardScratch::default();
+                conv.forward_pooled(&padded, &pool, &mut found.0, 0, &mut found.1, &mut scratch)
+                    .unwrap();
+                let bits = |values: &[f32]| values.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+                assert!(bits(&found.0) == bits(&direct.0), "{wild} on {kernels}");
+                assert!(found.1 == direct.1, "winners with {wild} on {kernels}");
+            }
+        }
+    }
+}
