@@ -1,5 +1,6 @@
 //! Convolution and its gradients against the definition.
 
+use candle_core::DType;
 use proptest::prelude::*;
 use saddle_ops::{
     Conv2d, ConvGradient, ConvShape, ForwardScratch, InputGradientScratch, Kernels, Pool, Real,
@@ -63,10 +64,19 @@ impl<T: Real> Case<T> {
             assert!(self.forward(kernels) == expected, "forward {:?} on {kernels}", self.shape);
             let found = self.gradients(kernels);
             for (i, name) in ["image", "weight", "bias"].into_iter().enumerate() {
+                // What may be transformed is near, and has tests of its own.
+                if i == 0 && T::DTYPE == DType::F32 && self.shape.out_channels.is_multiple_of(16) {
+                    assert!(largest_difference(&wide(&found[0]), &wide(&gradients[0])) < 1e-3);
+                    continue;
+                }
                 assert!(found[i] == gradients[i], "{name} of {:?} on {kernels}", self.shape);
             }
         }
     }
+}
+
+fn wide<T: Real>(values: &[T]) -> Vec<f64> {
+    values.iter().map(|value| value.to_f64()).collect()
 }
 
 fn any_shape() -> impl Strategy<Value = ConvShape> {

@@ -1,8 +1,11 @@
 //! The transformed convolution against the direct one: numbers close to it, and the same choices.
 
 use proptest::prelude::*;
-use saddle_ops::{Conv2d, ConvShape, ForwardScratch, Kernels, Pool};
-use saddle_tests::kernels::{eighths, pad};
+use saddle_ops::{
+    Conv2d, ConvShape, ForwardScratch, InputGradientScratch, Kernels, Pool, SparseCotangent,
+    conv2d_gradients_naive,
+};
+use saddle_tests::kernels::{eighths, pad, to_places, unpad};
 use saddle_tests::model::{hashed, signed};
 
 /// Shapes whose pooled pass is transformed in `f32`.
@@ -139,6 +142,48 @@ fn check(shape: ConvShape, numbers: Numbers, window: usize, relu: bool, border: 
     }
 }
 
+/// Holds a dense input gradient against the definition in `f64`.
+fn check_gradient(shape: ConvShape, numbers: Numbers, percent: u32, salt: u64) {
+    let weight = numbers.weight(&shape, salt);
+    let like_image = ConvShape {
+        size: [shape.output()[0], shape.output()[1]],
+        in_channels: shape.out_channels,
+        ..shape
+    };
+    // `(out, rows, columns)`.
+    let mut cotangent = numbers.image(&like_image, salt + 1);
+    for (i, value) in cotangent.iter_mut().enumerate() {
+        if hashed(i as u64, salt + 2) % 100 >= percent {
+            *value = 0.0;
+        }
+    }
+    let wide = |values: &[f32]| values.iter().map(|x| f64::from(*x)).collect::<Vec<_>>();
+    let image = vec![0.0; shape.input().iter().product()];
+    let [exact, _, _] = conv2d_gradients_naive(&shape, &image, &wide(&weight), &wide(&cotangent));
+    let area = shape.kernel * shape.kernel;
+    let mut sizes = vec![0.0; shape.in_channels];
+    for (i, weight) in weight.iter().enumerate() {
+        sizes[i / area % shape.in_channels] += f64::from(weight.abs());
+    }
+    let heaviest = sizes.into_iter().fold(0.0, f64::max);
+    let largest = cotangent.iter().fold(0.0f32, |largest, x| largest.max(x.abs()));
+    let allowed = 24.0 * f64::from(f32::EPSILON) / 2.0 * heaviest * f64::from(largest);
+    for kernels in Kernels::available() {
+        let conv = Conv2d::new(kernels, shape, &weight, &vec![0.0; shape.out_channels]).unwrap();
+        let mut list = SparseCotangent::default();
+        let places = to_places(&cotangent, shape.output());
+        list.fill_dense(kernels, shape.output(), &places).unwrap();
+        let mut padded = vec![77.0; shape.padded_length()];
+        conv.input_gradient(&list, &mut padded, &mut InputGradientScratch::default()).unwrap();
+        for (found, exact) in unpad(&shape, &padded).iter().zip(&exact) {
+            assert!(
+                (f64::from(*found) - exact).abs() <= allowed,
+                "{found} for {exact}, {allowed:e} allowed, {numbers:?} in {shape:?} on {kernels}"
+            );
+        }
+    }
+}
+
 fn shape(size: [usize; 2], channels: [usize; 2], kernel: usize, padding: usize) -> ConvShape {
     let [in_channels, out_channels] = channels;
     ConvShape { size, in_channels, out_channels, kernel, stride: 1, padding }
@@ -159,6 +204,20 @@ proptest! {
         let shape = shape([side(cells.0), side(cells.1)], channels, kernel, padding);
         if shape.check().is_ok() && is_transformed(&shape) {
             check(shape, numbers, window, relu, border, salt);
+        }
+    }
+
+    #[test]
+    fn dense_gradients_are_near_the_definition(
+        side in (1..=13usize, 1..=13usize), channels in (1..=3usize, 1..=4usize), wide: bool,
+        padding in 0..=4usize, numbers in proptest::sample::select(ALL.to_vec()),
+        percent in 20..=100u32, salt in 0..10_000u64,
+    ) {
+        let kernel = if wide { 5 } else { 3 };
+        let channels = [16 * channels.0, 16 * channels.1];
+        let shape = shape([side.0, side.1], channels, kernel, padding.min(kernel - 1));
+        if shape.check().is_ok() {
+            check_gradient(shape, numbers, percent, salt);
         }
     }
 }
@@ -202,6 +261,25 @@ fn wild_numbers_are_summed_directly() {
                 assert!(bits(&found.0) == bits(&direct.0), "{wild} on {kernels}");
                 assert!(found.1 == direct.1, "winners with {wild} on {kernels}");
             }
+        }
+    }
+}
+
+/// One cotangent that is no number reaches the pixels under it and no others.
+#[test]
+fn a_wild_cotangent_stays_under_its_kernel() {
+    let shape = shape([8, 8], [16, 16], 3, 1);
+    let weight = Numbers::Rough.weight(&shape, 1);
+    let mut cotangent: Vec<f32> = Numbers::Rough.image(&shape, 2);
+    cotangent[0] = f32::NAN;
+    for kernels in Kernels::available() {
+        let conv = Conv2d::new(kernels, shape, &weight, &[0.0; 16]).unwrap();
+        let mut list = SparseCotangent::default();
+        list.fill_dense(kernels, shape.output(), &to_places(&cotangent, shape.output())).unwrap();
+        let mut padded = vec![0.0; shape.padded_length()];
+        conv.input_gradient(&list, &mut padded, &mut InputGradientScratch::default()).unwrap();
+        for (i, value) in unpad(&shape, &padded).iter().enumerate() {
+            assert_eq!(value.is_nan(), i % 64 / 8 < 2 && i % 8 < 2, "place {i} on {kernels}");
         }
     }
 }

@@ -69,13 +69,20 @@ impl<T: Real> SparseCotangent<T> {
 
     /// Writes the whole cotangent, zeros included.
     pub fn to_dense(&self, cotangent: &mut Vec<T>) {
-        let [height, width, channels] = self.shape;
         cotangent.clear();
-        cotangent.resize(height * width * channels, T::ZERO);
+        cotangent.resize(self.shape.iter().product(), T::ZERO);
+        self.write(0, cotangent);
+    }
+
+    /// Writes what is listed into an image of zeros with a border.
+    pub(super) fn write(&self, border: usize, to: &mut [T]) {
+        let [_, width, channels] = self.shape;
         self.each(|place, entries| {
-            let from = (place.row as usize * width + place.column as usize) * channels;
+            let [row, column] = [place.row, place.column].map(|at| at as usize + border);
+            let from = (row * (width + 2 * border) + column) * channels;
+            let to = &mut to[from..][..channels];
             for (channel, value) in entries.iter() {
-                cotangent[from + channel] = value;
+                to[channel] = value;
             }
         });
     }

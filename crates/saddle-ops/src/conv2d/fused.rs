@@ -12,7 +12,7 @@
 use super::{
     Conv2d,
     target::Target,
-    winograd::{self, Largest, Pass},
+    winograd::{self, Largest, Pass, Sink},
 };
 use crate::{
     Error, Pool, Real, Result,
@@ -57,9 +57,9 @@ impl<T: Real> Conv2d<T> {
             let padded = &padded[..self.shape.padded().iter().product()];
             let largest = T::dispatch(self.kernels, Largest(padded));
             if winograd.takes_numbers(largest) {
-                let target = Target::new(pool, out, border, winners);
-                let (window, scratch) = (pool.window(), &mut scratch.winograd);
-                let pass = Pass { conv: self, winograd, padded, largest, window, target, scratch };
+                let sink = Sink::Pooled(pool.window(), Target::new(pool, out, border, winners));
+                let scratch = &mut scratch.winograd;
+                let pass = Pass { conv: self, winograd, padded, largest, sink, scratch };
                 T::dispatch(self.kernels, pass);
                 return Ok(());
             }

@@ -32,6 +32,8 @@ pub use input_gradient::InputGradientScratch;
 pub use naive::{conv2d as conv2d_naive, conv2d_gradients as conv2d_gradients_naive};
 pub use weight_gradient::ConvGradient;
 
+use std::sync::OnceLock;
+
 use winograd::Winograd;
 
 use crate::{
@@ -136,6 +138,8 @@ pub struct Conv2d<T> {
     fuses: bool,
     /// The pooled forward pass where it may be transformed.
     winograd: Option<Winograd<T>>,
+    /// The dense input gradient where it may be transformed, once it was needed.
+    turned: OnceLock<Winograd<T>>,
 }
 
 impl<T: Real> Conv2d<T> {
@@ -162,7 +166,8 @@ impl<T: Real> Conv2d<T> {
             row,
             table: Buffer::zeros(shape.table_length()),
             fuses: T::dispatch(kernels, fused::HasRegisters),
-            winograd: Winograd::new(kernels, &shape),
+            winograd: Winograd::<T>::fits(&shape).then(|| Winograd::zeros(kernels, &shape)),
+            turned: OnceLock::new(),
         };
         conv.pack(weight, bias)?;
         Ok(conv)
@@ -205,6 +210,7 @@ impl<T: Real> Conv2d<T> {
         if let Some(winograd) = &mut self.winograd {
             winograd.pack(self.kernels, weight, bias);
         }
+        self.turned.take();
         narrow::fill_table(&self.shape, &patches, &mut self.table);
         let length = self.shape.row_length();
         for (channel, patch) in patches.chunks_exact(patch).enumerate() {

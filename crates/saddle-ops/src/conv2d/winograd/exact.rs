@@ -3,7 +3,7 @@
 //! A choice is close when rounding may have made it: the largest of a window and the next one, or the largest and 0
 //! before a ReLU, are nearer than twice what the transformed results may be off.
 
-use super::Pass;
+use super::{Pass, Sink};
 use crate::{Real, kernels::Lanes};
 
 /// Cells, 2 x 2 results of the convolution, that must be summed directly: row and column of each one's corner.
@@ -79,8 +79,10 @@ impl<T: Real> Pass<'_, T> {
         let corners: [[usize; 2]; CELLS] =
             std::array::from_fn(|cell| cells[cell.min(cells.len() - 1)].map(|at| at as usize));
         let sums = self.sum_directly::<L, CELLS>(group, corners);
-        for (corner, sums) in corners.into_iter().zip(sums) {
-            self.target.put_cell::<L>(self.window, corner, group * L::COUNT, sums);
+        if let Sink::Pooled(window, target) = &mut self.sink {
+            for (corner, sums) in corners.into_iter().zip(sums) {
+                target.put_cell::<L>(*window, corner, group * L::COUNT, sums);
+            }
         }
         CELLS
     }

@@ -1,5 +1,5 @@
 //! Convolution with a 3 x 3 or 5 x 5 kernel and stride 1 by the minimal filterings F(4 x 4, 3 x 3) and F(4 x 4, 5 x 5),
-//! pooled and rectified at once.
+//! pooled and rectified at once; and the dense input gradients of such convolutions, which are convolutions too.
 //!
 //! A tile of 4 x 4 results needs 6 x 6 or 8 x 8 numbers of each input channel. Transformed, they meet the transformed
 //! weights in 36 or 64 products that sum over channels only: 2.25 or 4 multiplications for each result and input channel
@@ -31,9 +31,12 @@ use crate::{
 };
 use candle_core::DType;
 use exact::{Close, is_close};
+use transform::{ABREAST, Abreast};
 
 /// Side of a tile of results.
 const TILE: usize = 4;
+/// Products of the largest tile.
+const MOST: usize = 64;
 /// Channels come in multiples of this many: whole registers on every path.
 const CHANNELS: usize = 16;
 /// What a result may be off, in units of rounding of the sum of its weights' sizes times the largest number of the image.
@@ -57,43 +60,35 @@ pub(super) struct Winograd<T> {
 }
 
 impl<T: Real> Winograd<T> {
-    /// Room for the weights of a convolution that may come this way.
-    pub(super) fn new(kernels: crate::Kernels, shape: &ConvShape) -> Option<Self> {
+    /// Whether a convolution may come this way.
+    pub(super) fn fits(shape: &ConvShape) -> bool {
         let [rows, columns, out_channels] = shape.output();
-        let fits = T::DTYPE == DType::F32
+        T::DTYPE == DType::F32
             && matches!(shape.kernel, 3 | 5)
             && shape.stride == 1
             && rows.min(columns) >= TILE
-            && (rows | columns) % 2 == 0
             && shape.in_channels.is_multiple_of(CHANNELS)
-            && out_channels.is_multiple_of(CHANNELS);
-        let whole = out_channels.next_multiple_of(2 * T::lanes(kernels));
+            && out_channels.is_multiple_of(CHANNELS)
+    }
+
+    /// Room for the weights of a convolution that fits.
+    pub(super) fn zeros(kernels: crate::Kernels, shape: &ConvShape) -> Self {
+        let whole = shape.out_channels.next_multiple_of(2 * T::lanes(kernels));
         let side = TILE + shape.kernel - 1;
-        fits.then(|| Self {
+        Self {
             shape: *shape,
             evaluation: transform::evaluation(side),
             weights: Buffer::zeros(side * side * shape.in_channels * whole),
             bias: Buffer::zeros(whole),
             gap: Buffer::zeros(whole),
             heaviest: 0.0,
-        })
+        }
     }
 
     /// Transforms weights `(out, in, k, k)`.
     pub(super) fn pack(&mut self, kernels: crate::Kernels, weight: &[T], bias: &[T]) {
-        let panel = 2 * T::lanes(kernels);
-        let inputs = self.shape.in_channels;
-        let count = self.points();
-        let area = self.shape.kernel * self.shape.kernel;
-        let mut points = vec![0.0; count];
-        for (at, weight) in weight.chunks_exact(area).enumerate() {
-            let (channel, input) = (at / inputs, at % inputs);
-            transform::weights(&self.evaluation, weight, &mut points);
-            let to = (channel / panel * count * inputs + input) * panel + channel % panel;
-            for (point, number) in points.iter().enumerate() {
-                self.weights[to + point * inputs * panel] = T::from_f64(*number);
-            }
-        }
+        T::dispatch(kernels, Pack { winograd: self, weight });
+        let (inputs, area) = (self.shape.in_channels, self.shape.kernel * self.shape.kernel);
         self.bias[..bias.len()].copy_from_slice(bias);
         self.heaviest = 0.0;
         for (gap, weight) in self.gap.iter_mut().zip(weight.chunks_exact(inputs * area)) {
@@ -105,9 +100,10 @@ impl<T: Real> Winograd<T> {
         }
     }
 
-    /// Whether the pool takes what a tile gives.
+    /// Whether the pool takes what a tile gives, in whole cells.
     pub(super) fn takes(&self, pool: &Pool) -> bool {
-        matches!(pool.window(), 1 | 2)
+        let [rows, columns, _] = self.shape.output();
+        matches!(pool.window(), 1 | 2) && (rows | columns) % 2 == 0
     }
 
     /// Whether the largest size of an image's numbers, NaN if one is, is one that this pass may see.
@@ -115,15 +111,63 @@ impl<T: Real> Winograd<T> {
         largest.to_f64() * self.heaviest < TAME
     }
 
-    /// Products of a tile.
-    fn points(&self) -> usize {
-        self.evaluation.len() * self.evaluation.len()
-    }
-
     /// Rows and columns of tiles.
     fn tiles(&self) -> [usize; 2] {
         let [rows, columns, _] = self.shape.output();
         [rows.div_ceil(TILE), columns.div_ceil(TILE)]
+    }
+}
+
+/// The weights' transform.
+struct Pack<'a, T> {
+    winograd: &'a mut Winograd<T>,
+    weight: &'a [T],
+}
+
+impl<T: Real> Work<T> for Pack<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<Number = T>>(self) {
+        if self.winograd.evaluation.len() == 6 {
+            self.pack::<L, 6>();
+        } else {
+            self.pack::<L, 8>();
+        }
+    }
+}
+
+impl<T: Real> Pack<'_, T> {
+    #[inline(always)]
+    fn pack<L: Lanes<Number = T>, const SIDE: usize>(self) {
+        let Self { winograd, weight } = self;
+        let ConvShape { in_channels, out_channels, kernel, .. } = winograd.shape;
+        let (panel, area) = (2 * L::COUNT, kernel * kernel);
+        let mut kernels = [[0.0; ABREAST]; MOST];
+        let points: &mut [Abreast] = &mut [[0.0; ABREAST]; MOST][..SIDE * SIDE];
+        for first in (0..out_channels).step_by(ABREAST) {
+            for input in 0..in_channels {
+                for lane in 0..ABREAST {
+                    let from = ((first + lane) * in_channels + input) * area;
+                    for (kernel, weight) in kernels.iter_mut().zip(&weight[from..][..area]) {
+                        kernel[lane] = weight.to_f64();
+                    }
+                }
+                transform::weights::<SIDE>(&winograd.evaluation, &kernels[..area], points);
+                // A panel is a part of the channels abreast, all of them or twice as many.
+                for lane in (0..ABREAST).step_by(panel.min(ABREAST)) {
+                    let channel = first + lane;
+                    let from = (channel / panel * SIDE * SIDE * in_channels + input) * panel;
+                    for (point, numbers) in points.iter().enumerate() {
+                        let to = from + point * in_channels * panel + channel % panel;
+                        let to = &mut winograd.weights[to..][..panel.min(ABREAST)];
+                        for (to, number) in to.iter_mut().zip(&numbers[lane..]) {
+                            *to = T::from_f64(*number);
+                        }
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -175,14 +219,22 @@ impl<T: Real> Work<T> for Largest<'_, T> {
 
 /// The pass over one image, of lengths that were checked.
 pub(super) struct Pass<'a, T> {
+    /// Sums directly what is close.
     pub(super) conv: &'a Conv2d<T>,
     pub(super) winograd: &'a Winograd<T>,
     pub(super) padded: &'a [T],
     /// The largest size of the image's numbers.
     pub(super) largest: T,
-    pub(super) window: usize,
-    pub(super) target: Target<'a, T>,
+    pub(super) sink: Sink<'a, T>,
     pub(super) scratch: &'a mut Scratch<T>,
+}
+
+/// Where a pass's results go.
+pub(super) enum Sink<'a, T> {
+    /// Into a pool of this window, and what is close is summed directly.
+    Pooled(usize, Target<'a, T>),
+    /// As they are, `(row, column, channel)`.
+    Plain(&'a mut [T]),
 }
 
 impl<T: Real> Work<T> for Pass<'_, T> {
@@ -251,13 +303,12 @@ impl<T: Real> Pass<'_, T> {
     #[inline(always)]
     fn put_tiles<L: Lanes<Number = T>, const SIDE: usize>(&mut self, group: usize) {
         let winograd = self.winograd;
-        let [rows, columns, _] = winograd.shape.output();
+        let [rows, columns, channels] = winograd.shape.output();
         let [down, across] = winograd.tiles();
         let first = group * L::COUNT;
         let bias = L::load(&winograd.bias[first..]);
         let tolerance = L::load(&winograd.gap[first..])
             .mul_add(L::splat(self.largest), L::splat(T::from_f64(f64::from(f32::MIN_POSITIVE))));
-        let (pools, relu) = (self.window > 1, self.target.relu);
         let between = apart(down * across * 2 * L::COUNT);
         self.scratch.close.clear();
         for tile in 0..down * across {
@@ -265,14 +316,33 @@ impl<T: Real> Pass<'_, T> {
             let numbers =
                 transform::outputs::<L, SIDE>(&self.scratch.products[at..], between, bias);
             let [y, x] = [tile / across * TILE, tile % across * TILE];
-            for row in (0..TILE).step_by(2).filter(|row| y + row < rows) {
-                for column in (0..TILE).step_by(2).filter(|column| x + column < columns) {
-                    let [upper, lower] = [&numbers[row], &numbers[row + 1]];
-                    let cell = [upper[column], upper[column + 1], lower[column], lower[column + 1]];
-                    if is_close(cell, tolerance, pools, relu) {
-                        self.scratch.close.push([y + row, x + column]);
-                    } else {
-                        self.target.put_cell::<L>(self.window, [y + row, x + column], first, cell);
+            match &mut self.sink {
+                Sink::Plain(out) => {
+                    for (row, numbers) in numbers.iter().enumerate().take(rows - y) {
+                        for (column, number) in numbers.iter().enumerate().take(columns - x) {
+                            let place = (y + row) * columns + x + column;
+                            number.store(&mut out[place * channels + first..]);
+                        }
+                    }
+                }
+                Sink::Pooled(window, target) => {
+                    let (pools, relu) = (*window > 1, target.relu);
+                    for row in (0..TILE).step_by(2).filter(|row| y + row < rows) {
+                        for column in (0..TILE).step_by(2).filter(|column| x + column < columns) {
+                            let [upper, lower] = [&numbers[row], &numbers[row + 1]];
+                            let cell = [
+                                upper[column],
+                                upper[column + 1],
+                                lower[column],
+                                lower[column + 1],
+                            ];
+                            let corner = [y + row, x + column];
+                            if is_close(cell, tolerance, pools, relu) {
+                                self.scratch.close.push(corner);
+                            } else {
+                                target.put_cell::<L>(*window, corner, first, cell);
+                            }
+                        }
                     }
                 }
             }

@@ -7,7 +7,7 @@
 //! `SIDE` is the side of what a tile reads, 6 or 8, and the kernel's is `SIDE - 3`.
 
 use super::TILE;
-use crate::{Real, kernels::Lanes};
+use crate::{Real as _, kernels::Lanes};
 use candle_core::WithDType as _;
 
 /// The finite points, in order; a tile of 6 does without the last two.
@@ -27,20 +27,40 @@ pub(super) fn evaluation(side: usize) -> Vec<Vec<f64>> {
     finite.iter().map(row).chain([infinity]).collect()
 }
 
-/// Transforms a kernel's weights, in `f64`, to the numbers of all points; `evaluation` is [`evaluation`].
-pub(super) fn weights<T: Real>(evaluation: &[Vec<f64>], weights: &[T], points: &mut [f64]) {
-    let side = evaluation.len();
-    let kernel = side - TILE + 1;
-    for (row, powers) in points.chunks_exact_mut(side).zip(evaluation) {
-        let mut columns = [0.0; FINITE.len()];
+/// Output channels whose weights are transformed side by side.
+pub(super) const ABREAST: usize = 16;
+
+/// Numbers of `f64`, one for each of the channels abreast.
+pub(super) type Abreast = [f64; ABREAST];
+
+/// Transforms kernels' weights, `(ky, kx)`, to the numbers of all points; `evaluation` is [`evaluation`].
+#[inline(always)]
+pub(super) fn weights<const SIDE: usize>(
+    evaluation: &[Vec<f64>],
+    weights: &[Abreast],
+    points: &mut [Abreast],
+) {
+    let kernel = SIDE + 1 - TILE;
+    for (row, powers) in points.chunks_exact_mut(SIDE).zip(evaluation) {
+        let mut columns = [[0.0; ABREAST]; SIDE];
         for (weights, power) in weights.chunks_exact(kernel).zip(powers) {
             for (column, weight) in columns.iter_mut().zip(weights) {
-                *column += power * weight.to_f64();
+                add_abreast(*power, weight, column);
             }
         }
         for (point, powers) in row.iter_mut().zip(evaluation) {
-            *point = powers.iter().zip(&columns).map(|(power, column)| power * column).sum();
+            *point = [0.0; ABREAST];
+            for (power, column) in powers.iter().zip(&columns) {
+                add_abreast(*power, column, point);
+            }
         }
+    }
+}
+
+#[inline(always)]
+fn add_abreast(factor: f64, numbers: &Abreast, sums: &mut Abreast) {
+    for (sum, number) in sums.iter_mut().zip(numbers) {
+        *sum += factor * number;
     }
 }
 
