@@ -52,7 +52,6 @@ mod draws;
 mod error;
 mod kernels;
 mod linear;
-mod matmul;
 mod max_pool2d;
 mod norm;
 mod relu;
@@ -68,7 +67,6 @@ pub use draws::{Draws, Stream};
 pub use error::{Error, Result};
 pub use kernels::{Buffer, Kernels, Real};
 pub use linear::{Linear, LinearScratch, linear_gradients_naive, linear_naive};
-pub use matmul::{PackedMatrix, Rows, matmul, matmul_naive};
 pub use max_pool2d::{
     DEAD, Pool, max_pool2d, max_pool2d_composed, max_pool2d_gradient_naive, max_pool2d_naive,
 };

@@ -84,6 +84,10 @@ fn host_agrees_with_naive<T: Real>(
         let mut dense = Vec::new();
         sparse.to_dense(&mut dense);
         assert!(to_planes(&dense, [h, w, c]) == gradient);
+        let mut masked = cotangent;
+        let is_relu = pool.mask(&mut masked, &winners).is_ok();
+        assert!(is_relu == (window == 1));
+        assert!(!is_relu || to_planes(&masked, [h, w, c]) == gradient);
     }
 }
 

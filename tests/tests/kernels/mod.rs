@@ -3,7 +3,6 @@
 mod conv2d;
 mod engine;
 mod linear;
-mod matmul;
 mod max_pool2d;
 mod paths;
 mod relu;

@@ -18,11 +18,14 @@
 //! allows a transform in `f32`, numbers close to them with the same winners ([`winograd`]).
 
 mod cotangent;
+mod dense;
+mod direct;
 mod fused;
 mod input_gradient;
 mod naive;
 mod narrow;
 mod target;
+mod turned;
 mod weight_gradient;
 mod winograd;
 
@@ -34,11 +37,11 @@ pub use weight_gradient::ConvGradient;
 
 use std::sync::OnceLock;
 
+use dense::Patches;
+use direct::{Direct, Steps};
 use winograd::Winograd;
 
-use crate::{
-    Error, Kernels, PackedMatrix, Real, Result, Rows, kernels::Buffer, kernels::WIDEST, matmul,
-};
+use crate::{Error, Kernels, Real, Result, kernels::Buffer, kernels::WIDEST};
 
 /// Shape of a convolution: a square kernel, one stride, zeros on every side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,15 +123,12 @@ impl ConvShape {
 pub struct Conv2d<T> {
     kernels: Kernels,
     shape: ConvShape,
-    bias: Vec<T>,
-    /// `(ky, kx, in) x out`: the forward product.
-    forward: PackedMatrix<T>,
-    /// `(register of out, ky, kx, in, lane)`: the fused forward pass; channels that do not exist have zeros.
+    /// `(register of out, ky, kx, in, lane)`: the forward passes; channels that do not exist have zeros.
     tiles: Buffer<T>,
     /// The bias, filled up likewise.
     tile_bias: Buffer<T>,
-    /// `out x (ky, kx, in)`: the dense input gradient.
-    transposed: PackedMatrix<T>,
+    /// The dense input gradient.
+    patches: Patches<T>,
     /// `(ky, out, row)`, a row filled up with zeros to whole registers: the sparse input gradient.
     rows: Buffer<T>,
     row: usize,
@@ -157,11 +157,9 @@ impl<T: Real> Conv2d<T> {
         let mut conv = Self {
             kernels,
             shape,
-            bias: Vec::new(),
-            forward: PackedMatrix::zeros(kernels, patch, outputs),
             tiles: Buffer::zeros(whole * patch),
             tile_bias: Buffer::zeros(whole),
-            transposed: PackedMatrix::zeros(kernels, outputs, patch),
+            patches: Patches::zeros(kernels, &shape),
             rows: Buffer::zeros(shape.kernel * outputs * row),
             row,
             table: Buffer::zeros(shape.table_length()),
@@ -197,8 +195,7 @@ impl<T: Real> Conv2d<T> {
                 }
             }
         }
-        self.forward.pack_columns(&patches)?;
-        self.transposed.pack_rows(&patches)?;
+        self.patches.pack(self.kernels, &self.shape, &patches);
         let lanes = T::lanes(self.kernels);
         for (channel, numbers) in patches.chunks_exact(patch).enumerate() {
             let group = &mut self.tiles[channel / lanes * lanes * patch..][..lanes * patch];
@@ -219,8 +216,6 @@ impl<T: Real> Conv2d<T> {
                     .copy_from_slice(row);
             }
         }
-        self.bias.clear();
-        self.bias.extend_from_slice(bias);
         Ok(())
     }
 
@@ -232,9 +227,23 @@ impl<T: Real> Conv2d<T> {
     /// Convolves a padded image into `out`, [`ConvShape::output`].
     pub fn forward(&self, padded: &[T], out: &mut [T]) -> Result<()> {
         self.check_padded(padded.len())?;
-        let patches =
-            Rows::patches(padded, self.shape.padded(), self.shape.kernel, self.shape.stride);
-        matmul(self.kernels, patches, &self.forward, Some(&self.bias), out)
+        if out.len() != self.shape.output_length() {
+            return Err(Error::InvalidShape {
+                operation: "conv2d",
+                message: format!("{} numbers for a result {:?}", out.len(), self.shape.output()),
+            });
+        }
+        let [_, width, channels] = self.shape.padded();
+        let steps = Steps {
+            place: self.shape.stride * channels,
+            row: self.shape.stride * width * channels,
+            kernel: self.shape.kernel,
+            under: width * channels,
+            length: self.shape.row_length(),
+        };
+        let (weights, bias, output) = (&self.tiles, &self.tile_bias, self.shape.output());
+        T::dispatch(self.kernels, Direct { image: padded, steps, weights, bias, output, out });
+        Ok(())
     }
 
     fn check_padded(&self, length: usize) -> Result<()> {

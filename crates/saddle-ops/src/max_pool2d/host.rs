@@ -1,7 +1,10 @@
 //! ReLU and max pooling in one pass over an image in host memory, `(h, w, c)`.
 
 use super::wins;
-use crate::{Error, Kernels, Real, Result, kernels::Lanes, kernels::Work};
+use crate::{
+    Error, Kernels, Real, Result,
+    kernels::{Lanes, WIDEST, Work},
+};
 
 /// The mark of a window through which no gradient flows: the ReLU holds it at 0.
 pub const DEAD: u8 = u8::MAX;
@@ -89,9 +92,27 @@ impl Pool {
             });
         }
         self.check_result(out.len(), border, winners.len())?;
-        if self.channels > 0 {
+        if !winners.is_empty() {
             T::dispatch(self.kernels, Forward { pool: self, image, out, border, winners });
         }
+        Ok(())
+    }
+
+    /// Turns the cotangent of a ReLU's result, a window of 1, into that of its input.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ShapeMismatch`] when the window is another, or a slice has not the length that the shape asks for.
+    pub fn mask<T: Real>(&self, cotangent: &mut [T], winners: &[u8]) -> Result<()> {
+        let length = self.height * self.width * self.channels;
+        if self.window != 1 || [cotangent.len(), winners.len()] != [length; 2] {
+            return Err(Error::ShapeMismatch {
+                operation: "relu gradient",
+                left: vec![cotangent.len(), winners.len()],
+                right: self.output().to_vec(),
+            });
+        }
+        T::dispatch(self.kernels, Mask { cotangent, winners });
         Ok(())
     }
 
@@ -110,7 +131,30 @@ impl Pool {
     }
 }
 
-/// The pooling of one image. Its loops are plain; the dispatcher has them compiled for wide registers.
+struct Mask<'a, T> {
+    cotangent: &'a mut [T],
+    winners: &'a [u8],
+}
+
+impl<T: Real> Work<T> for Mask<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<Number = T>>(self) {
+        let Self { cotangent, winners } = self;
+        let whole = cotangent.len() - cotangent.len() % L::COUNT;
+        for from in (0..whole).step_by(L::COUNT) {
+            let dead = L::has_mark(&winners[from..], DEAD);
+            let numbers = &mut cotangent[from..][..L::COUNT];
+            L::select(dead, L::splat(T::ZERO), L::load(numbers)).store(numbers);
+        }
+        for (number, mark) in cotangent[whole..].iter_mut().zip(&winners[whole..]) {
+            *number = if *mark == DEAD { T::ZERO } else { *number };
+        }
+    }
+}
+
+/// The pooling of one image.
 struct Forward<'a, T> {
     pool: &'a Pool,
     image: &'a [T],
@@ -124,6 +168,60 @@ impl<T: Real> Work<T> for Forward<'_, T> {
 
     #[inline(always)]
     fn run<L: Lanes<Number = T>>(self) {
+        match self.pool.window {
+            1 => self.registers::<L, 1>(),
+            2 => self.registers::<L, 4>(),
+            _ => self.parts(),
+        }
+    }
+}
+
+impl<T: Real> Forward<'_, T> {
+    /// Windows of 1 x 1 or 2 x 2, `PLACES` places, a register of channels at a time.
+    #[inline(always)]
+    fn registers<L: Lanes<Number = T>, const PLACES: usize>(self) {
+        let Self { pool, image, out, border, winners } = self;
+        let [_, columns, channels] = pool.output();
+        let bordered = columns + 2 * border;
+        // A window of one place has no neighbours to skip: a whole row is one run of numbers.
+        let run = if PLACES == 1 { columns * channels } else { channels };
+        for (index, winners) in winners.chunks_exact_mut(run).enumerate() {
+            let (row, column) =
+                if PLACES == 1 { (index, 0) } else { (index / columns, index % columns) };
+            let to = ((row + border) * bordered + column + border) * channels;
+            let out = &mut out[to..][..run];
+            let corner = (row * pool.width + column) * pool.window;
+            let mut places: [&[T]; PLACES] = [&[]; PLACES];
+            for (i, place) in places.iter_mut().enumerate() {
+                let from = corner + i / pool.window * pool.width + i % pool.window;
+                *place = &image[from * channels..][..run];
+            }
+            let whole = run - run % L::COUNT;
+            for from in (0..whole).step_by(L::COUNT) {
+                let mut numbers = [L::splat(T::ZERO); PLACES];
+                for (number, place) in numbers.iter_mut().zip(places) {
+                    *number = L::load(&place[from..]);
+                }
+                put::<L>(&numbers, pool.relu, &mut out[from..], &mut winners[from..]);
+            }
+            if whole < run {
+                let mut numbers = [L::splat(T::ZERO); PLACES];
+                for (number, place) in numbers.iter_mut().zip(places) {
+                    let mut filled_up = [T::ZERO; WIDEST];
+                    filled_up[..run - whole].copy_from_slice(&place[whole..]);
+                    *number = L::load(&filled_up);
+                }
+                let (mut best, mut marks) = ([T::ZERO; WIDEST], [0; WIDEST]);
+                put::<L>(&numbers, pool.relu, &mut best, &mut marks);
+                out[whole..].copy_from_slice(&best[..run - whole]);
+                winners[whole..].copy_from_slice(&marks[..run - whole]);
+            }
+        }
+    }
+
+    /// Any window, in plain loops, which the dispatcher has compiled for wide registers.
+    #[inline(always)]
+    fn parts(self) {
         let Self { pool, image, out, border, winners } = self;
         let [_, columns, channels] = pool.output();
         let bordered = columns + 2 * border;
@@ -151,6 +249,24 @@ impl<T: Real> Work<T> for Forward<'_, T> {
             }
         }
     }
+}
+
+/// Writes the first largest of one number or of four, and its mark.
+#[inline(always)]
+fn put<L: Lanes>(numbers: &[L], relu: bool, out: &mut [L::Number], winners: &mut [u8]) {
+    let mut best = numbers[0];
+    let [mut in_upper, mut in_lower, mut is_lower] = [L::nowhere(); 3];
+    if let [zeroth, second, third, fourth] = *numbers {
+        in_upper = second.wins(zeroth);
+        in_lower = fourth.wins(third);
+        let upper = L::select(in_upper, second, zeroth);
+        let lower = L::select(in_lower, fourth, third);
+        is_lower = lower.wins(upper);
+        best = L::select(is_lower, lower, upper);
+    }
+    let dead = if relu { best.is_dead() } else { L::nowhere() };
+    L::select(dead, L::splat(L::Number::ZERO), best).store(out);
+    L::store_marks(in_upper, in_lower, is_lower, dead, winners);
 }
 
 /// Channels that are pooled together.

@@ -366,7 +366,9 @@ impl<T: Real> ImagePart<T> {
                     let sum = sums.get_mut(convolution);
                     let behind = pooled.take();
                     let cells = behind.filter(|(pool, _)| conv.takes_cells(pool));
-                    if sum.is_some() || cells.is_none() {
+                    let whole =
+                        conv.prefers_dense() && behind.is_none_or(|(pool, _)| pool.window() == 1);
+                    if sum.is_some() || (cells.is_none() && !whole) {
                         match behind {
                             Some((pool, marks)) => sparse.fill_pooled(pool, plain, marks)?,
                             None => sparse.fill_dense(self.kernels, shape.output(), plain)?,
@@ -378,11 +380,15 @@ impl<T: Real> ImagePart<T> {
                     if index > 0 || wants_input {
                         padded.grow(shape.padded_length());
                         let padded = &mut padded[..shape.padded_length()];
-                        match cells {
-                            Some((pool, marks)) => {
-                                conv.input_gradient_of_cells(pool, plain, marks, padded)?;
+                        if let Some((pool, marks)) = cells {
+                            conv.input_gradient_of_cells(pool, plain, marks, padded)?;
+                        } else if whole {
+                            if let Some((relu, marks)) = behind {
+                                relu.mask(plain, marks)?;
                             }
-                            None => conv.input_gradient(sparse, padded, dense)?,
+                            conv.dense_input_gradient(plain, padded, dense)?;
+                        } else {
+                            conv.input_gradient(sparse, padded, dense)?;
                         }
                         crop(padded, shape.input(), shape.padding, plain);
                     }
