@@ -42,6 +42,39 @@ impl<T: crate::Real> Target<'_, T> {
         }
     }
 
+    /// [`Target::put_cell`] for one channel.
+    #[inline(always)]
+    pub(super) fn put_lane(
+        &mut self,
+        window: usize,
+        [row, column]: [usize; 2],
+        channel: usize,
+        numbers: [T; 4],
+    ) {
+        if window == 2 {
+            let mut best = 0;
+            for place in 1..4 {
+                if crate::max_pool2d::wins(numbers[place], numbers[best]) {
+                    best = place;
+                }
+            }
+            self.write_lane([row / 2, column / 2], channel, numbers[best], best as u8);
+        } else {
+            for (i, number) in numbers.into_iter().enumerate() {
+                self.write_lane([row + i / 2, column + i % 2], channel, number, 0);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn write_lane(&mut self, [row, column]: [usize; 2], channel: usize, best: T, mark: u8) {
+        let dead = self.relu && best <= T::ZERO;
+        let place = (row + self.border) * (self.columns + 2 * self.border) + column + self.border;
+        self.out[place * self.channels + channel] = if dead { T::ZERO } else { best };
+        let place = row * self.columns + column;
+        self.winners[place * self.channels + channel] = if dead { crate::DEAD } else { mark };
+    }
+
     /// Writes the first largest of a window's four numbers, for the channels from `first` on that exist.
     #[inline(always)]
     fn put<L: Lanes<Number = T>>(&mut self, place: [usize; 2], first: usize, window: [L; 4]) {

@@ -48,14 +48,14 @@ pub trait Lanes: Masks {
         Self::select(self.wins(other), other, self)
     }
 
-    /// Whether the mask says yes for any lane.
+    /// The lanes for which the mask says yes: bit `i` for lane `i`.
     #[inline(always)]
-    fn any(mask: Self::Mask) -> bool {
-        let ones =
-            Self::select(mask, Self::splat(Self::Number::ONE), Self::splat(Self::Number::ZERO));
+    fn lanes_of(mask: Self::Mask) -> u32 {
+        let [one, zero] = [Self::Number::ONE, Self::Number::ZERO].map(Self::splat);
         let mut lanes = [Self::Number::ZERO; WIDEST];
-        ones.store(&mut lanes);
-        lanes[..Self::COUNT].iter().any(|lane| *lane != Self::Number::ZERO)
+        Self::select(mask, one, zero).store(&mut lanes);
+        let lanes = lanes[..Self::COUNT].iter().enumerate();
+        lanes.fold(0, |all, (i, lane)| all | u32::from(*lane != Self::Number::ZERO) << i)
     }
 
     /// The lanes above 0, and NaN, as they are; 0 in the others.
@@ -183,8 +183,8 @@ mod x86 {
         }
 
         #[inline(always)]
-        fn any(mask: __mmask16) -> bool {
-            mask != 0
+        fn lanes_of(mask: __mmask16) -> u32 {
+            u32::from(mask)
         }
 
         #[inline(always)]
@@ -251,9 +251,9 @@ mod x86 {
         }
 
         #[inline(always)]
-        fn any(mask: __m256) -> bool {
+        fn lanes_of(mask: __m256) -> u32 {
             // SAFETY: as in `splat`.
-            unsafe { _mm256_movemask_ps(mask) != 0 }
+            unsafe { _mm256_movemask_ps(mask) as u32 }
         }
 
         #[inline(always)]

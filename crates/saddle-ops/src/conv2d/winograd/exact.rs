@@ -1,15 +1,33 @@
-//! Which cells of a transformed result are too close to call, and their direct sums.
+//! Which numbers of a transformed result are too close to call, and their direct sums.
 //!
 //! A choice is close when rounding may have made it: the largest of a window and the next one, or the largest and 0
-//! before a ReLU, are nearer than twice what the transformed results may be off.
+//! before a ReLU, are nearer than twice what the transformed results may be off. Its numbers are summed again, directly.
+//! Results that see the same numbers are equal when summed so; there the first one stands for all of them ([`Ties`]).
+//!
+//! The direct sums here run side by side, a register wide, and are joined at the end: nearer to the exact ones than a chain
+//! of additions, and equal where the numbers are.
+//!
+//! [`Ties`]: super::ties::Ties
 
 use super::{Pass, Sink};
-use crate::{Real, kernels::Lanes};
+use crate::{
+    Real,
+    kernels::{Lanes, WIDEST},
+};
+use candle_core::WithDType as _;
 
-/// Cells, 2 x 2 results of the convolution, that must be summed directly: row and column of each one's corner.
+/// What must be summed directly.
 #[derive(Default)]
 pub(super) struct Close {
-    cells: Vec<[u32; 2]>,
+    cells: Vec<CloseCell>,
+}
+
+/// Some channels of a cell, which is 2 x 2 results of the convolution.
+struct CloseCell {
+    /// Row and column of its first result.
+    corner: [usize; 2],
+    /// The channels, lane by lane.
+    lanes: u32,
 }
 
 impl Close {
@@ -19,108 +37,136 @@ impl Close {
     }
 
     #[inline(always)]
-    pub(super) fn push(&mut self, [row, column]: [usize; 2]) {
-        self.cells.push([row as u32, column as u32]);
+    pub(super) fn push(&mut self, corner: [usize; 2], lanes: u32) {
+        if lanes != 0 {
+            self.cells.push(CloseCell { corner, lanes });
+        }
     }
 }
 
-/// Whether the choice among four results is close in any lane: that of the largest (`pools`), or that of what is above 0
-/// (`relu`).
+/// Tells choices that are close from those that are decided.
+#[derive(Clone, Copy)]
+pub(super) struct Judge<L> {
+    /// The least gap that decides.
+    pub(super) tolerance: L,
+    /// Whether the largest of the four is chosen.
+    pub(super) pools: bool,
+    /// Whether what is not above 0 becomes 0.
+    pub(super) relu: bool,
+}
+
+impl<L: Lanes> Judge<L> {
+    /// The cell, with equal numbers where the direct sums are equal, and the lanes that are close; `firsts` says for each
+    /// place the first one that sees the same numbers.
+    #[inline(always)]
+    pub(super) fn decide(self, cell: [L; 4], firsts: impl FnOnce() -> [usize; 4]) -> ([L; 4], u32) {
+        let close = self.close(cell);
+        if close == 0 || !self.pools {
+            return (cell, close);
+        }
+        let firsts = firsts();
+        if firsts == [0, 1, 2, 3] {
+            return (cell, close);
+        }
+        // Who is not the first competes with nobody.
+        let lowest = L::splat(L::Number::from_f64(f64::from(f32::MIN)));
+        let [mut rivals, mut equals] = [cell; 2];
+        for (place, first) in firsts.into_iter().enumerate() {
+            if first < place {
+                rivals[place] = lowest;
+                equals[place] = equals[first];
+            }
+        }
+        (equals, self.close(rivals))
+    }
+
+    /// The lanes whose choice is close.
+    #[inline(always)]
+    fn close(self, [zeroth, second, third, fourth]: [L; 4]) -> u32 {
+        let Self { tolerance, pools, relu } = self;
+        if !pools {
+            let upper = L::smaller(size(zeroth), size(second));
+            let lower = L::smaller(size(third), size(fourth));
+            let close = L::lanes_of(tolerance.wins(L::smaller(upper, lower)));
+            return if relu { close } else { 0 };
+        }
+        let (upper, lower) = (L::larger(zeroth, second), L::larger(third, fourth));
+        let largest = L::larger(upper, lower);
+        // The next one lost to the largest within its row, or is the largest of the other row.
+        let losers = L::larger(L::smaller(zeroth, second), L::smaller(third, fourth));
+        let gap = largest.minus(L::larger(losers, L::smaller(upper, lower)));
+        if relu {
+            // A window that is surely dead has nothing to choose.
+            let close = tolerance.wins(L::smaller(gap, largest));
+            return L::lanes_of(L::both(
+                close,
+                largest.plus(tolerance).wins(L::splat(L::Number::ZERO)),
+            ));
+        }
+        L::lanes_of(tolerance.wins(gap))
+    }
+}
+
+/// What is left of a number without its sign.
 #[inline(always)]
-pub(super) fn is_close<L: Lanes>(
-    [zeroth, second, third, fourth]: [L; 4],
-    tolerance: L,
-    pools: bool,
-    relu: bool,
-) -> bool {
-    let zero = L::splat(L::Number::ZERO);
-    if !pools {
-        let far = |value: L| L::larger(value, zero.minus(value));
-        let upper = L::smaller(far(zeroth), far(second));
-        let lower = L::smaller(far(third), far(fourth));
-        return relu && L::any(tolerance.wins(L::smaller(upper, lower)));
-    }
-    let (upper, lower) = (L::larger(zeroth, second), L::larger(third, fourth));
-    let largest = L::larger(upper, lower);
-    // The next one lost to the largest within its row, or is the largest of the other row.
-    let losers = L::larger(L::smaller(zeroth, second), L::smaller(third, fourth));
-    let gap = largest.minus(L::larger(losers, L::smaller(upper, lower)));
-    if relu {
-        // A window that is surely dead has nothing to choose.
-        let close = tolerance.wins(L::smaller(gap, largest));
-        return L::any(L::both(close, largest.plus(tolerance).wins(zero)));
-    }
-    L::any(tolerance.wins(gap))
+fn size<L: Lanes>(value: L) -> L {
+    L::larger(value, L::splat(L::Number::ZERO).minus(value))
 }
 
 impl<T: Real> Pass<'_, T> {
-    /// Sums the close cells of the register of channels `group` and writes them over what was there.
+    /// Sums what is close of the register of channels that begins with `first`, and writes it over what was there.
     #[inline(always)]
-    pub(super) fn settle<L: Lanes<Number = T>>(&mut self, group: usize) {
-        let mut from = 0;
-        while from < self.scratch.close.cells.len() {
-            from += if L::TILE_ROWS >= 12 && self.scratch.close.cells.len() - from > 2 {
-                self.settle_cells::<L, 4>(group, from)
-            } else {
-                self.settle_cells::<L, 2>(group, from)
-            };
-        }
-    }
-
-    /// Sums up to `CELLS` cells; returns `CELLS`.
-    #[inline(always)]
-    fn settle_cells<L: Lanes<Number = T>, const CELLS: usize>(
-        &mut self,
-        group: usize,
-        from: usize,
-    ) -> usize {
-        let cells = &self.scratch.close.cells[from..];
-        // Where there are fewer, the last one is summed again.
-        let corners: [[usize; 2]; CELLS] =
-            std::array::from_fn(|cell| cells[cell.min(cells.len() - 1)].map(|at| at as usize));
-        let sums = self.sum_directly::<L, CELLS>(group, corners);
-        if let Sink::Pooled(window, target) = &mut self.sink {
-            for (corner, sums) in corners.into_iter().zip(sums) {
-                target.put_cell::<L>(*window, corner, group * L::COUNT, sums);
-            }
-        }
-        CELLS
-    }
-
-    /// The results of `CELLS` cells, each a chain of additions in the order of [`Conv2d::forward`](super::super::Conv2d).
-    #[inline(always)]
-    fn sum_directly<L: Lanes<Number = T>, const CELLS: usize>(
-        &self,
-        group: usize,
-        corners: [[usize; 2]; CELLS],
-    ) -> [[L; 4]; CELLS] {
-        let conv = self.conv;
-        let [_, width, channels] = conv.shape.padded();
-        let row = conv.shape.row_length();
-        let bias = L::load(&conv.tile_bias[group * L::COUNT..]);
-        let mut sums = [[bias; 4]; CELLS];
-        let length = conv.shape.patch_length() * L::COUNT;
-        let weights = &conv.tiles[group * length..][..length];
-        for (ky, weights) in weights.chunks_exact(row * L::COUNT).enumerate() {
-            // What the kernel's row sees of both rows of each cell, one place wider than itself.
-            let pixels: [[&[T]; 2]; CELLS] = corners.map(|[y, x]| {
-                [0, 1].map(|down| {
-                    &self.padded[((y + down + ky) * width + x) * channels..][..row + channels]
-                })
-            });
-            for i in 0..row {
-                let weights = L::load(&weights[i * L::COUNT..]);
-                for cell in 0..CELLS {
-                    for place in 0..4 {
-                        // SAFETY: `i < row`, so the index is less than `row + channels`.
-                        let pixel = unsafe {
-                            *pixels[cell][place / 2].get_unchecked(place % 2 * channels + i)
-                        };
-                        sums[cell][place] = L::splat(pixel).mul_add(weights, sums[cell][place]);
-                    }
+    pub(super) fn settle<L: Lanes<Number = T>>(&mut self, first: usize) {
+        for index in 0..self.scratch.close.cells.len() {
+            let CloseCell { corner, mut lanes } = self.scratch.close.cells[index];
+            while lanes != 0 {
+                let channel = first + lanes.trailing_zeros() as usize;
+                lanes &= lanes - 1;
+                let sums = self.sum_directly::<L>(channel, corner);
+                if let Sink::Pooled(window, target) = &mut self.sink {
+                    target.put_lane(*window, corner, channel, sums);
                 }
             }
         }
-        sums
+    }
+
+    /// The four results of a cell in one channel.
+    #[inline(always)]
+    fn sum_directly<L: Lanes<Number = T>>(&self, channel: usize, [y, x]: [usize; 2]) -> [T; 4] {
+        let conv = self.conv;
+        let [_, width, channels] = conv.shape.padded();
+        let row = conv.shape.row_length();
+        let mut sums = [L::splat(T::ZERO); 4];
+        for ky in 0..conv.shape.kernel {
+            // Channels come in whole registers, so rows do.
+            let from = (ky * conv.shape.out_channels + channel) * conv.row;
+            let weights = &conv.rows[from..][..row];
+            // What the kernel's row sees of both rows of the cell, one place wider than itself.
+            let from = ((y + ky) * width + x) * channels;
+            let upper = &self.padded[from..][..row + channels];
+            let lower = &self.padded[from + width * channels..][..row + channels];
+            for (i, weights) in weights.chunks_exact(L::COUNT).enumerate() {
+                let weights = L::load(weights);
+                let at = i * L::COUNT;
+                sums[0] = L::load(&upper[at..]).mul_add(weights, sums[0]);
+                sums[1] = L::load(&upper[at + channels..]).mul_add(weights, sums[1]);
+                sums[2] = L::load(&lower[at..]).mul_add(weights, sums[2]);
+                sums[3] = L::load(&lower[at + channels..]).mul_add(weights, sums[3]);
+            }
+        }
+        let mut joined = [conv.tile_bias[channel]; 4];
+        for (joined, sums) in joined.iter_mut().zip(sums) {
+            let mut lanes = [T::ZERO; WIDEST];
+            sums.store(&mut lanes);
+            let mut half = WIDEST / 2;
+            while half > 0 {
+                for lane in 0..half {
+                    lanes[lane] += lanes[lane + half];
+                }
+                half /= 2;
+            }
+            *joined += lanes[0];
+        }
+        joined
     }
 }

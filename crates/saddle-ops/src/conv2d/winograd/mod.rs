@@ -10,8 +10,9 @@
 //! - Only `f32` comes this way. Results are off by at most [`ERROR`] units of rounding of what the products could
 //!   sum to, typically a tenth of that, a few times as much as the direct kernel's. `f64`, which is there to be exact,
 //!   stays direct.
-//! - The *choices* are the direct kernel's: which place of a window won, and which side of 0 a number is on. Where rounding
-//!   might have made one, ties above all, the cell is summed directly ([`exact`]).
+//! - The *choices* are those of a direct sum: which place of a window won, and which side of 0 a number is on. Where
+//!   rounding might have made one, its numbers are summed directly ([`exact`]), unless it is a tie that the image
+//!   explains ([`ties`]).
 //! - The bits depend on the image, the weights and the kernel path, and on nothing else.
 //! - NaN, infinities and numbers near overflow are not for this pass ([`Winograd::takes_numbers`]).
 //!
@@ -21,16 +22,19 @@
 //! Networks" (CVPR 2016). The matrices are Cook's and Toom's for the points in [`transform`].
 
 mod exact;
+mod pass;
 mod product;
+mod ties;
 mod transform;
 
-use super::{Conv2d, ConvShape, target::Target};
+pub(super) use pass::{Largest, Pass, Scratch, Sink};
+
+use super::ConvShape;
 use crate::{
     Pool, Real,
-    kernels::{Buffer, Lanes, WIDEST, Work},
+    kernels::{Buffer, Lanes, Work},
 };
 use candle_core::DType;
-use exact::{Close, is_close};
 use transform::{ABREAST, Abreast};
 
 /// Side of a tile of results.
@@ -168,185 +172,5 @@ impl<T: Real> Pack<'_, T> {
                 }
             }
         }
-    }
-}
-
-/// Transformed numbers of one image, kept from image to image.
-#[derive(Default)]
-pub(super) struct Scratch<T> {
-    /// `(point, tile, in)`, points [`apart`].
-    inputs: Buffer<T>,
-    /// `(point, tile, lane of the panel)`, points [`apart`].
-    products: Buffer<T>,
-    close: Close,
-}
-
-/// From one point's numbers to the next one's: a cache line more than they are, or powers of two would send all points of
-/// a tile to the same few places of the cache.
-fn apart(numbers: usize) -> usize {
-    numbers + WIDEST
-}
-
-/// The largest size of the numbers, NaN if one is.
-pub(super) struct Largest<'a, T>(pub(super) &'a [T]);
-
-impl<T: Real> Work<T> for Largest<'_, T> {
-    type Output = T;
-
-    #[inline(always)]
-    fn run<L: Lanes<Number = T>>(self) -> T {
-        let zero = L::splat(T::ZERO);
-        let mut sizes = [zero; 4];
-        let parts = self.0.chunks_exact(4 * L::COUNT);
-        let rest = parts.remainder();
-        for part in parts {
-            for (i, size) in sizes.iter_mut().enumerate() {
-                let number = L::load(&part[i * L::COUNT..]);
-                *size = L::larger(L::larger(number, zero.minus(number)), *size);
-            }
-        }
-        let mut lanes = [T::ZERO; 4 * WIDEST];
-        for (i, size) in sizes.into_iter().enumerate() {
-            size.store(&mut lanes[i * L::COUNT..]);
-        }
-        let rest =
-            rest.iter().map(|number| if *number < T::ZERO { T::ZERO - *number } else { *number });
-        lanes.into_iter().chain(rest).fold(T::ZERO, |largest, size| {
-            if crate::max_pool2d::wins(size, largest) { size } else { largest }
-        })
-    }
-}
-
-/// The pass over one image, of lengths that were checked.
-pub(super) struct Pass<'a, T> {
-    /// Sums directly what is close.
-    pub(super) conv: &'a Conv2d<T>,
-    pub(super) winograd: &'a Winograd<T>,
-    pub(super) padded: &'a [T],
-    /// The largest size of the image's numbers.
-    pub(super) largest: T,
-    pub(super) sink: Sink<'a, T>,
-    pub(super) scratch: &'a mut Scratch<T>,
-}
-
-/// Where a pass's results go.
-pub(super) enum Sink<'a, T> {
-    /// Into a pool of this window, and what is close is summed directly.
-    Pooled(usize, Target<'a, T>),
-    /// As they are, `(row, column, channel)`.
-    Plain(&'a mut [T]),
-}
-
-impl<T: Real> Work<T> for Pass<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<L: Lanes<Number = T>>(mut self) {
-        if self.winograd.evaluation.len() == 6 {
-            self.pass::<L, 6>();
-        } else {
-            self.pass::<L, 8>();
-        }
-    }
-}
-
-impl<T: Real> Pass<'_, T> {
-    #[inline(always)]
-    fn pass<L: Lanes<Number = T>, const SIDE: usize>(&mut self) {
-        let winograd = self.winograd;
-        let [down, across] = winograd.tiles();
-        let (tiles, inputs) = (down * across, winograd.shape.in_channels);
-        let panel = 2 * L::COUNT;
-        let (apart_inputs, apart_products) = (apart(tiles * inputs), apart(tiles * panel));
-        self.scratch.inputs.grow(SIDE * SIDE * apart_inputs);
-        self.scratch.products.grow(SIDE * SIDE * apart_products);
-        self.transform_inputs::<L, SIDE>();
-        let panels = winograd.weights.chunks_exact(SIDE * SIDE * inputs * panel);
-        for (index, weights) in panels.enumerate() {
-            for (point, weights) in weights.chunks_exact(inputs * panel).enumerate() {
-                let left = &self.scratch.inputs[point * apart_inputs..][..tiles * inputs];
-                let out = &mut self.scratch.products[point * apart_products..][..tiles * panel];
-                product::multiply::<L>(left, weights, inputs, out);
-            }
-            for half in 0..2 {
-                let group = 2 * index + half;
-                if group * L::COUNT < winograd.shape.out_channels {
-                    self.put_tiles::<L, SIDE>(group);
-                }
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn transform_inputs<L: Lanes<Number = T>, const SIDE: usize>(&mut self) {
-        let [height, width, inputs] = self.winograd.shape.padded();
-        let [down, across] = self.winograd.tiles();
-        let tiles = down * across;
-        for tile in 0..tiles {
-            let [y, x] = [tile / across * TILE, tile % across * TILE];
-            // What lies outside of the image serves only results that lie outside, but must be finite.
-            let sides = [SIDE.min(height - y), SIDE.min(width - x)];
-            for first in (0..inputs).step_by(L::COUNT) {
-                let image = &self.padded[(y * width + x) * inputs + first..];
-                let to = &mut self.scratch.inputs[tile * inputs + first..];
-                let between = [width * inputs, inputs, apart(tiles * inputs)];
-                if sides == [SIDE; 2] {
-                    transform::inputs::<L, SIDE>(image, [SIDE; 2], to, between);
-                } else {
-                    transform::inputs::<L, SIDE>(image, sides, to, between);
-                }
-            }
-        }
-    }
-
-    /// Writes the results of a register of channels.
-    #[inline(always)]
-    fn put_tiles<L: Lanes<Number = T>, const SIDE: usize>(&mut self, group: usize) {
-        let winograd = self.winograd;
-        let [rows, columns, channels] = winograd.shape.output();
-        let [down, across] = winograd.tiles();
-        let first = group * L::COUNT;
-        let bias = L::load(&winograd.bias[first..]);
-        let tolerance = L::load(&winograd.gap[first..])
-            .mul_add(L::splat(self.largest), L::splat(T::from_f64(f64::from(f32::MIN_POSITIVE))));
-        let between = apart(down * across * 2 * L::COUNT);
-        self.scratch.close.clear();
-        for tile in 0..down * across {
-            let at = tile * 2 * L::COUNT + group % 2 * L::COUNT;
-            let numbers =
-                transform::outputs::<L, SIDE>(&self.scratch.products[at..], between, bias);
-            let [y, x] = [tile / across * TILE, tile % across * TILE];
-            match &mut self.sink {
-                Sink::Plain(out) => {
-                    for (row, numbers) in numbers.iter().enumerate().take(rows - y) {
-                        for (column, number) in numbers.iter().enumerate().take(columns - x) {
-                            let place = (y + row) * columns + x + column;
-                            number.store(&mut out[place * channels + first..]);
-                        }
-                    }
-                }
-                Sink::Pooled(window, target) => {
-                    let (pools, relu) = (*window > 1, target.relu);
-                    for row in (0..TILE).step_by(2).filter(|row| y + row < rows) {
-                        for column in (0..TILE).step_by(2).filter(|column| x + column < columns) {
-                            let [upper, lower] = [&numbers[row], &numbers[row + 1]];
-                            let cell = [
-                                upper[column],
-                                upper[column + 1],
-                                lower[column],
-                                lower[column + 1],
-                            ];
-                            let corner = [y + row, x + column];
-                            if is_close(cell, tolerance, pools, relu) {
-                                self.scratch.close.push(corner);
-                            } else {
-                                target.put_cell::<L>(*window, corner, first, cell);
-                            }
-                        }
-                    }
-                }
-            }
-        }
-        self.settle::<L>(group);
     }
 }
