@@ -8,13 +8,12 @@
 //!
 //! - A `Kernels` value is a promise: it exists only where its instructions do. It is passed in, never looked up;
 //!   nothing here reads the environment.
-//! - `avx512` and `avx2` fuse each multiplication with its addition and so round once where `portable` rounds twice.
-//!   Their results differ in the last bits, and a result's provenance must name the path.
+//! - `avx512`, `avx2` and `neon` fuse each multiplication with its addition and so round once where `portable` and
+//!   `simd128` round twice. Their results differ in the last bits, and a result's provenance must name the path.
+//! - Processors of the x86 family are asked for what they have. A build for `aarch64` has NEON, and a WebAssembly module
+//!   has the vectors that it was compiled with: `simd128`, and `relaxed-simd` if its flags ask for that too, which rounds
+//!   once or twice as the host likes. That one alone promises no bits across machines.
 //! - `f64` serves finite differences and studies of rounding. It takes the portable form under every name.
-//!
-//! # What is deliberately absent
-//!
-//! NEON and WebAssembly's vectors have no form of their own yet; there the portable form runs.
 
 mod buffer;
 mod lanes;
@@ -42,6 +41,12 @@ enum Path {
     Avx2,
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+    Neon,
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    Simd128,
+    #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+    RelaxedSimd,
 }
 
 impl Kernels {
@@ -70,11 +75,17 @@ impl Kernels {
                 available.push(Self(Path::Avx2));
             }
         }
+        #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+        available.push(Self(Path::Neon));
+        #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+        available.push(Self(Path::RelaxedSimd));
+        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+        available.push(Self(Path::Simd128));
         available.push(Self::PORTABLE);
         available
     }
 
-    /// The set called `avx512`, `avx2`, `portable` or `simd128`.
+    /// The set called `avx512`, `avx2`, `neon`, `simd128`, `relaxed-simd` or `portable`.
     ///
     /// # Errors
     ///
@@ -85,7 +96,9 @@ impl Kernels {
             return Ok(found);
         }
         match name {
-            "avx512" | "avx2" | "simd128" => Err(Error::UnsupportedKernels { name: name.into() }),
+            "avx512" | "avx2" | "neon" | "simd128" | "relaxed-simd" => {
+                Err(Error::UnsupportedKernels { name: name.into() })
+            }
             _ => Err(Error::UnknownKernels { name: name.into() }),
         }
     }
@@ -98,6 +111,12 @@ impl Kernels {
             Path::Avx2 => "avx2",
             #[cfg(target_arch = "x86_64")]
             Path::Avx512 => "avx512",
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Path::Neon => "neon",
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Path::Simd128 => "simd128",
+            #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+            Path::RelaxedSimd => "relaxed-simd",
         }
     }
 }
@@ -153,6 +172,12 @@ impl Real for f32 {
             Path::Avx2 => lanes::Avx2::COUNT,
             #[cfg(target_arch = "x86_64")]
             Path::Avx512 => lanes::Avx512::COUNT,
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Path::Neon => lanes::Neon::COUNT,
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Path::Simd128 => lanes::Simd128::<false>::COUNT,
+            #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+            Path::RelaxedSimd => lanes::Simd128::<true>::COUNT,
         }
     }
 
@@ -175,6 +200,12 @@ impl Real for f32 {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: `Path::Avx512` is made only by `Kernels::available`, which saw avx512f and popcnt on this processor.
             Path::Avx512 => unsafe { avx512(work) },
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Path::Neon => work.run::<lanes::Neon>(),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Path::Simd128 => work.run::<lanes::Simd128<false>>(),
+            #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+            Path::RelaxedSimd => work.run::<lanes::Simd128<true>>(),
         }
     }
 }

@@ -194,13 +194,16 @@ fn add_each_row<L: Lanes>(
 fn add_patches<L: Lanes>(terms: &[Term<L::Number>], image: &[L::Number], sums: &mut [L::Number]) {
     let mut from = 0;
     while from < sums.len() {
+        // What is left, in equal parts of at most so many registers.
         let left = (sums.len() - from) / L::COUNT;
-        from += if left >= 10 {
-            add_part::<L, 10>(terms, image, sums, from)
-        } else if left >= 4 {
-            add_part::<L, 4>(terms, image, sums, from)
-        } else {
-            add_part::<L, 1>(terms, image, sums, from)
+        from += match left.div_ceil(left.div_ceil(12)) {
+            12 => add_part::<L, 12>(terms, image, sums, from),
+            10 | 11 => add_part::<L, 10>(terms, image, sums, from),
+            8 | 9 => add_part::<L, 8>(terms, image, sums, from),
+            6 | 7 => add_part::<L, 6>(terms, image, sums, from),
+            4 | 5 => add_part::<L, 4>(terms, image, sums, from),
+            2 | 3 => add_part::<L, 2>(terms, image, sums, from),
+            _ => add_part::<L, 1>(terms, image, sums, from),
         };
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! The types for x86 hold the instructions' own registers. Their methods are safe to call because values of these
 //! types, and calls on them, occur only inside the dispatcher's functions (`Real::dispatch`), which run only on a
-//! processor that has the instructions: no other code names these types.
+//! processor that has the instructions: no other code names these types. Those for WebAssembly and NEON exist only in
+//! builds whose every machine has them.
 
 use super::{Masks, Real, WIDEST};
 
@@ -133,6 +134,15 @@ impl<T: Real, const N: usize> Lanes for Plain<T, N> {
     }
 }
 
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+mod neon;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod simd128;
+
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+pub(super) use neon::Neon;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+pub(super) use simd128::Simd128;
 #[cfg(target_arch = "x86_64")]
 pub(super) use x86::{Avx2, Avx512};
 
