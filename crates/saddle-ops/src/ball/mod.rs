@@ -38,7 +38,7 @@ pub use ascend::ascend_composed;
 use candle_core::Tensor;
 pub use pixel_box::PixelBox;
 
-use crate::norm::{largest_magnitude, row, widened};
+use crate::norm::{row, widened};
 use crate::rows::{Batch, Entry, by_dtype};
 use crate::{Error, Norm, Radius, Result};
 
@@ -172,8 +172,7 @@ impl LpBall {
         image: &mut [T],
         pixels: Option<(PixelBox, Exact)>,
     ) -> Result<(), Fault> {
-        // The largest magnitude is NaN or infinite as soon as one is.
-        if !largest_magnitude(perturbation(natural, image)).is_finite() {
+        if !perturbation(natural, image).fold(true, |finite, d| finite & d.is_finite()) {
             return Err(Fault::NonFinite);
         }
         let limits = pixels.map(|(pixels, exact)| (pixels.limits::<T>(), exact));
