@@ -16,7 +16,7 @@ use crate::workspace::{UNOPTIMISED, Workspace};
 /// Flags of `cargo xtask check`.
 #[derive(Args)]
 pub(crate) struct Check {
-    /// Also the slow ones: AddressSanitizer over the kernels, cargo-deny, twenty kills of a smoke run.
+    /// Also the slow ones: AddressSanitizer and valgrind over the kernels, cargo-deny, twenty kills of a smoke run.
     #[arg(long)]
     deep: bool,
     /// Only the steps whose name contains this text; may be repeated.
@@ -36,8 +36,9 @@ const STEPS: [Step; 6] = [
     ("cuda", cuda),
 ];
 
-const DEEP: [Step; 3] = [
+const DEEP: [Step; 4] = [
     ("address-sanitizer", deep::address_sanitizer),
+    ("valgrind", deep::valgrind),
     ("deny", deep::deny),
     ("kill-and-resume", deep::kill_and_resume),
 ];

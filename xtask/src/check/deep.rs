@@ -1,4 +1,4 @@
-//! The slow checks: memory, licences, and death at random moments.
+//! The slow checks: memory twice over, licences, and death at random moments.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -24,6 +24,21 @@ pub(super) fn address_sanitizer(workspace: &Workspace) -> anyhow::Result<String>
         .env("CARGO_TARGET_DIR", workspace.target().join("address-sanitizer"))
         .run()?;
     Ok("kernel tests, no bad access".to_owned())
+}
+
+/// Runs the kernels' own tests under valgrind. It shows the program a processor without AVX-512, so this is the AVX2 and the
+/// portable path; the slow tests of whole networks are left out.
+pub(super) fn valgrind(workspace: &Workspace) -> anyhow::Result<String> {
+    let installed = Command::new("valgrind").arg("--version").stdout(Stdio::null()).status();
+    ensure!(installed.is_ok_and(|status| status.success()), "valgrind is not installed");
+    let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let runner = format!("CARGO_TARGET_{}_RUNNER", target.to_uppercase().replace('-', "_"));
+    workspace
+        .cargo(&["test", "--package", "saddle-tests", "--test", "saddle"])
+        .args(["kernels::", "--", "--skip", "kernels::engine"])
+        .env(runner, "valgrind --quiet --error-exitcode=9")
+        .run()?;
+    Ok("kernel tests on avx2 and portable, no bad access".to_owned())
 }
 
 /// Licences, bans and sources by `deny.toml`; its database of advisories needs the network and is not asked.
