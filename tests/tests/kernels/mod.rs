@@ -6,3 +6,4 @@ mod linear;
 mod max_pool2d;
 mod paths;
 mod relu;
+mod taps;
