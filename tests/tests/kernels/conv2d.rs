@@ -11,16 +11,16 @@ use saddle_tests::kernels::{
 };
 use saddle_tests::model::signed;
 
-struct Case<T> {
+pub(super) struct Case<T> {
     shape: ConvShape,
-    image: Vec<T>,
+    pub(super) image: Vec<T>,
     weight: Vec<T>,
     bias: Vec<T>,
     cotangent: Vec<T>,
 }
 
 impl<T: Real> Case<T> {
-    fn new(shape: ConvShape, salt: u64, percent: u32) -> Self {
+    pub(super) fn new(shape: ConvShape, salt: u64, percent: u32) -> Self {
         let ConvShape { size: [h, w], in_channels, out_channels, kernel, .. } = shape;
         Self {
             shape,
@@ -62,7 +62,7 @@ impl<T: Real> Case<T> {
         unpad(&self.shape, &padded)
     }
 
-    fn packed(&self, kernels: Kernels) -> Conv2d<T> {
+    pub(super) fn packed(&self, kernels: Kernels) -> Conv2d<T> {
         Conv2d::new(kernels, self.shape, &self.weight, &self.bias).expect("a sound shape")
     }
 
@@ -171,7 +171,7 @@ fn cells_are_the_definition<T: Real>(shape: ConvShape, relu: bool, salt: u64) {
 }
 
 /// A shape whose result is `cells` times `window` high and wide.
-fn pooled_shape(
+pub(super) fn pooled_shape(
     cells: [usize; 2],
     window: usize,
     channels: [usize; 2],
@@ -221,7 +221,7 @@ proptest! {
     }
 }
 
-fn shape(
+pub(super) fn shape(
     size: [usize; 2],
     channels: [usize; 2],
     kernel: usize,

@@ -6,4 +6,5 @@ mod linear;
 mod max_pool2d;
 mod paths;
 mod relu;
+mod taps;
 mod winograd;

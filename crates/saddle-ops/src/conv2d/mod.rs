@@ -24,6 +24,7 @@ mod fused;
 mod input_gradient;
 mod naive;
 mod narrow;
+mod taps;
 mod target;
 mod turned;
 mod weight_gradient;

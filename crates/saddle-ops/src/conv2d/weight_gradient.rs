@@ -12,6 +12,8 @@ pub struct ConvGradient<T> {
     /// `(out, ky, row)`, a row filled up to whole registers with numbers that mean nothing.
     weight: Buffer<T>,
     bias: Vec<T>,
+    /// What was added by [`taps`](super::taps): `(register of channels, tap, lane)`, the bias behind the taps.
+    pub(super) taps: Buffer<T>,
     /// Scratch: entries of the current image, channel by channel.
     sorted: Vec<Term<T>>,
     ends: Vec<usize>,
@@ -31,6 +33,7 @@ impl<T: Real> ConvGradient<T> {
         Self {
             weight: Buffer::zeros(outputs * conv.shape.kernel * conv.row),
             bias: vec![T::ZERO; outputs],
+            taps: Buffer::zeros(outputs * conv.taps()),
             sorted: Vec::new(),
             ends: vec![0; outputs],
         }
@@ -63,6 +66,9 @@ impl<T: Real> ConvGradient<T> {
         for (sum, value) in self.bias.iter_mut().zip(&other.bias) {
             *sum += *value;
         }
+        for (sum, value) in self.taps.iter_mut().zip(other.taps.iter()) {
+            *sum += *value;
+        }
     }
 
     /// The gradients in PyTorch's layout: weight `(out, in, k, k)` and bias `(out,)`.
@@ -77,7 +83,16 @@ impl<T: Real> ConvGradient<T> {
                 }
             }
         }
-        Ok((weight, self.bias.clone()))
+        let mut bias = self.bias.clone();
+        let (taps, lanes) = (conv.taps(), T::lanes(conv.kernels));
+        for (at, value) in self.taps.iter().enumerate() {
+            let (channel, tap) = (at / (taps * lanes) * lanes + at % lanes, at / lanes % taps);
+            match weight[channel * (taps - 1)..].get_mut(tap).filter(|_| tap < taps - 1) {
+                Some(sum) => *sum += *value,
+                None => bias[channel] += *value,
+            }
+        }
+        Ok((weight, bias))
     }
 
     /// Sorts the entries by channel, keeping the order of places.
@@ -105,9 +120,11 @@ impl<T: Real> ConvGradient<T> {
         });
     }
 
-    fn check(&self, conv: &Conv2d<T>) -> Result<()> {
+    pub(super) fn check(&self, conv: &Conv2d<T>) -> Result<()> {
         let expected = conv.shape.out_channels * conv.shape.kernel * conv.row;
-        if self.weight.len() == expected && self.bias.len() == conv.shape.out_channels {
+        let outputs = conv.shape.out_channels;
+        let lengths = [self.weight.len(), self.bias.len(), self.taps.len()];
+        if lengths == [expected, outputs, outputs * conv.taps()] {
             return Ok(());
         }
         Err(Error::InvalidShape {

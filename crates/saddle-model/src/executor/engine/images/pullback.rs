@@ -101,16 +101,24 @@ impl<T: Real> ImagePart<T> {
                     let cells = behind.filter(|(pool, _)| conv.takes_cells(pool));
                     let whole =
                         conv.prefers_dense() && behind.is_none_or(|(pool, _)| pool.window() == 1);
-                    if sum.is_some() || (cells.is_none() && !whole) {
+                    let wanted = index > 0 || wants_input;
+                    let taps = behind.filter(|(pool, _)| conv.takes_taps(pool));
+                    if (sum.is_some() && taps.is_none()) || (wanted && cells.is_none() && !whole) {
                         match behind {
                             Some((pool, marks)) => sparse.fill_pooled(pool, plain, marks)?,
                             None => sparse.fill_dense(self.kernels, shape.output(), plain)?,
                         }
                     }
                     if let Some(sum) = sum {
-                        sum.add_image(conv, &record[input.clone()], sparse)?;
+                        let image = &record[input.clone()];
+                        match taps {
+                            Some((pool, marks)) => {
+                                sum.add_image_of_cells(conv, image, pool, plain, marks)?;
+                            }
+                            None => sum.add_image(conv, image, sparse)?,
+                        }
                     }
-                    if index > 0 || wants_input {
+                    if wanted {
                         padded.grow(shape.padded_length());
                         let padded = &mut padded[..shape.padded_length()];
                         if let Some((pool, marks)) = cells {
