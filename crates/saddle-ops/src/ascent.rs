@@ -26,7 +26,7 @@ use std::ops::{Add, AddAssign};
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
-use crate::norm::{largest_magnitude, row, widened};
+use crate::norm::{largest_finite, row, widened};
 use crate::rows::{Batch, Entry, by_dtype};
 use crate::{Norm, Result};
 
@@ -156,7 +156,7 @@ pub fn ascent_direction(rule: StepRule, gradient: &Tensor) -> Result<(Tensor, Ve
 /// Writes the direction of one row into `out`, which holds zeros.
 pub(crate) fn direction<T: Entry>(rule: StepRule, gradient: &[T], out: &mut [T]) -> RowHealth {
     let wide = widened(gradient);
-    let largest = largest_magnitude(wide.clone());
+    let largest = largest_finite(gradient);
     if !largest.is_finite() {
         return RowHealth::NonFinite;
     }
@@ -172,8 +172,10 @@ pub(crate) fn direction<T: Entry>(rule: StepRule, gradient: &[T], out: &mut [T])
             }
         }
         StepRule::Sign => {
-            for (out, g) in out.iter_mut().zip(wide) {
-                *out = T::from_f64(if g == 0.0 { 0.0 } else { g.signum() });
+            let [minus, zero, plus] = [-1.0, 0.0, 1.0].map(T::from_f64);
+            for (out, g) in out.iter_mut().zip(gradient) {
+                let below = if *g < zero { minus } else { zero };
+                *out = if *g > zero { plus } else { below };
             }
         }
         StepRule::Coordinate => {

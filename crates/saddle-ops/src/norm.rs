@@ -94,6 +94,31 @@ pub(crate) fn largest_magnitude(row: impl Iterator<Item = f64>) -> f64 {
     row.map(f64::abs).fold(0.0, |m, v| if v > m || v.is_nan() { v } else { m })
 }
 
+/// Largest absolute value of a row, NaN when any entry is not finite; in lanes, whose comparisons do not wait for each
+/// other.
+pub(crate) fn largest_finite<T: Entry>(row: &[T]) -> f64 {
+    /// Numbers compared side by side.
+    const LANES: usize = 16;
+    let zero = T::from_f64(0.0);
+    // A finite number minus itself is 0, any other NaN, and a sum with NaN is NaN.
+    let (mut sizes, mut faults) = ([zero; LANES], [zero; LANES]);
+    let mut compare = |numbers: &[T]| {
+        for ((largest, fault), &number) in sizes.iter_mut().zip(&mut faults).zip(numbers) {
+            let size = if number < zero { zero - number } else { number };
+            *largest = if size > *largest { size } else { *largest };
+            *fault += number - number;
+        }
+    };
+    let (parts, rest) = row.as_chunks::<LANES>();
+    parts.iter().for_each(|part| compare(part));
+    compare(rest);
+    if faults.iter().all(|fault| *fault == zero) {
+        largest_magnitude(widened(&sizes))
+    } else {
+        f64::NAN
+    }
+}
+
 /// Row `i` of `values`, whose rows are `width` long.
 pub(crate) fn row<T>(values: &[T], i: usize, width: usize) -> &[T] {
     &values[i * width..(i + 1) * width]

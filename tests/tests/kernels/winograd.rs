@@ -226,7 +226,7 @@ proptest! {
     fn dense_gradients_are_near_the_definition(
         side in (1..=13usize, 1..=13usize), channels in (1..=3usize, 1..=4usize), wide: bool,
         padding in 0..=4usize, numbers in proptest::sample::select(ALL.to_vec()),
-        percent in 20..=100u32, salt in 0..10_000u64,
+        percent in 60..=100u32, salt in 0..10_000u64,
     ) {
         let kernel = if wide { 5 } else { 3 };
         let channels = [16 * channels.0, 16 * channels.1];
