@@ -100,13 +100,13 @@ pub(crate) fn largest_finite<T: Entry>(row: &[T]) -> f64 {
     /// Numbers compared side by side.
     const LANES: usize = 16;
     let zero = T::from_f64(0.0);
-    // A finite number minus itself is 0, any other NaN, and a sum with NaN is NaN.
+    // A finite number times 0 is 0, any other NaN, and a sum with NaN is NaN.
     let (mut sizes, mut faults) = ([zero; LANES], [zero; LANES]);
     let mut compare = |numbers: &[T]| {
         for ((largest, fault), &number) in sizes.iter_mut().zip(&mut faults).zip(numbers) {
             let size = if number < zero { zero - number } else { number };
             *largest = if size > *largest { size } else { *largest };
-            *fault += number - number;
+            *fault += number * zero;
         }
     };
     let (parts, rest) = row.as_chunks::<LANES>();
