@@ -127,15 +127,18 @@ const INPUTS: usize = 1100;
 const OUTPUTS: usize = 270;
 
 fn bits(kernels: Kernels, count: usize) -> Bits {
-    let numbers = |count, salt, kept| {
-        let values = signed(count, salt, 24).into_iter().map(|value| value as f32);
-        let mask = sparse_eighths::<f32>(count, salt + 50, kept);
-        values.zip(mask).map(|(value, mask)| if mask == 0.0 { 0.0 } else { value }).collect()
+    // Every third row has few zeros, so it goes another way than its neighbours.
+    let numbers = |length: usize, count: usize, salt, kept| {
+        let values = signed(count * length, salt, 24).into_iter().map(|value| value as f32);
+        let mask = sparse_eighths::<f32>(count * length, salt + 50, kept);
+        let is_dead = |(i, mask): (usize, f32)| mask == 0.0 && i / length % 3 > 0;
+        let dead = mask.into_iter().enumerate().map(is_dead);
+        values.zip(dead).map(|(value, dead)| if dead { 0.0 } else { value }).collect()
     };
-    let batch: Vec<f32> = numbers(100 * INPUTS, 1, 50);
-    let cotangent: Vec<f32> = numbers(100 * OUTPUTS, 2, 30);
+    let batch: Vec<f32> = numbers(INPUTS, 100, 1, 50);
+    let cotangent: Vec<f32> = numbers(OUTPUTS, 100, 2, 30);
     let (weight, bias): (Vec<f32>, Vec<f32>) =
-        (numbers(OUTPUTS * INPUTS, 3, 100), numbers(OUTPUTS, 4, 100));
+        (numbers(INPUTS, OUTPUTS, 3, 100), numbers(OUTPUTS, 1, 4, 100));
     let (batch, cotangent) = (&batch[..count * INPUTS], &cotangent[..count * OUTPUTS]);
     let linear = Linear::new(kernels, INPUTS, &weight, &bias).expect("fits");
     let scratch = &mut LinearScratch::default();

@@ -5,7 +5,7 @@
 //! processor that has the instructions: no other code names these types. Those for WebAssembly and NEON exist only in
 //! builds whose every machine has them.
 
-use super::{Masks, Real, WIDEST};
+use super::{Masks, Real};
 
 /// A register of numbers, worked on lane by lane.
 pub trait Lanes: Masks {
@@ -62,19 +62,20 @@ pub trait Lanes: Masks {
     /// The lanes above 0, and NaN, as they are; 0 in the others.
     fn positive(self) -> Self;
 
-    /// Writes `first + i` for each lane `i` that is not 0, in order, to the start of a slice; returns how many. What lies
-    /// behind them, up to [`Lanes::COUNT`] places, is overwritten.
+    /// Transposes a tile of [`Lanes::COUNT`] rows and columns; rows are `from_stride` and `to_stride` numbers apart.
     #[inline(always)]
-    fn list_nonzero(self, first: u32, to: &mut [u32]) -> usize {
-        let mut lanes = [Self::Number::ZERO; WIDEST];
-        self.store(&mut lanes);
-        let to = &mut to[..Self::COUNT];
-        let mut count = 0;
-        for (lane, number) in (first..).zip(&lanes[..Self::COUNT]) {
-            to[count] = lane;
-            count += usize::from(*number != Self::Number::ZERO);
+    fn transpose(
+        from: &[Self::Number],
+        from_stride: usize,
+        to: &mut [Self::Number],
+        to_stride: usize,
+    ) {
+        for row in 0..Self::COUNT {
+            let to = &mut to[row * to_stride..][..Self::COUNT];
+            for (column, to) in to.iter_mut().enumerate() {
+                *to = from[column * from_stride + row];
+            }
         }
-        count
     }
 }
 
@@ -205,16 +206,43 @@ mod x86 {
         }
 
         #[inline(always)]
-        fn list_nonzero(self, first: u32, to: &mut [u32]) -> usize {
-            let to = &mut to[..Self::COUNT];
-            // SAFETY: as in `splat`; the slice above holds 16 places, and the store needs no alignment.
+        fn transpose(from: &[f32], from_stride: usize, to: &mut [f32], to_stride: usize) {
+            let mut rows = [Self::splat(0.0).0; 16];
+            for row in 0..16 {
+                rows[row] = Self::load(&from[row * from_stride..]).0;
+            }
+            // SAFETY: as in `splat`; these instructions touch no memory.
             unsafe {
-                let lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-                let lanes = _mm512_add_epi32(lanes, _mm512_set1_epi32(first.cast_signed()));
-                let alive = _mm512_cmp_ps_mask::<_CMP_NEQ_UQ>(self.0, _mm512_setzero_ps());
-                let alive_first = _mm512_maskz_compress_epi32(alive, lanes);
-                _mm512_storeu_si512(to.as_mut_ptr().cast(), alive_first);
-                alive.count_ones() as usize
+                let mut pairs = rows;
+                for i in (0..16).step_by(2) {
+                    pairs[i] = _mm512_unpacklo_ps(rows[i], rows[i + 1]);
+                    pairs[i + 1] = _mm512_unpackhi_ps(rows[i], rows[i + 1]);
+                }
+                // A quarter `q` of `fours[4 g + k]` holds column `4 q + k` of rows `4 g` to `4 g + 3`.
+                let mut fours = [_mm512_castps_pd(pairs[0]); 16];
+                for i in (0..16).step_by(4) {
+                    let (a, b) = (_mm512_castps_pd(pairs[i]), _mm512_castps_pd(pairs[i + 1]));
+                    let (c, d) = (_mm512_castps_pd(pairs[i + 2]), _mm512_castps_pd(pairs[i + 3]));
+                    fours[i] = _mm512_unpacklo_pd(a, c);
+                    fours[i + 1] = _mm512_unpackhi_pd(a, c);
+                    fours[i + 2] = _mm512_unpacklo_pd(b, d);
+                    fours[i + 3] = _mm512_unpackhi_pd(b, d);
+                }
+                for k in 0..4 {
+                    let (a, b) = (_mm512_castpd_ps(fours[k]), _mm512_castpd_ps(fours[4 + k]));
+                    let (c, d) = (_mm512_castpd_ps(fours[8 + k]), _mm512_castpd_ps(fours[12 + k]));
+                    let low =
+                        [_mm512_shuffle_f32x4::<0x44>(a, b), _mm512_shuffle_f32x4::<0x44>(c, d)];
+                    let high =
+                        [_mm512_shuffle_f32x4::<0xEE>(a, b), _mm512_shuffle_f32x4::<0xEE>(c, d)];
+                    rows[k] = _mm512_shuffle_f32x4::<0x88>(low[0], low[1]);
+                    rows[4 + k] = _mm512_shuffle_f32x4::<0xDD>(low[0], low[1]);
+                    rows[8 + k] = _mm512_shuffle_f32x4::<0x88>(high[0], high[1]);
+                    rows[12 + k] = _mm512_shuffle_f32x4::<0xDD>(high[0], high[1]);
+                }
+            }
+            for row in 0..16 {
+                Self(rows[row]).store(&mut to[row * to_stride..]);
             }
         }
     }

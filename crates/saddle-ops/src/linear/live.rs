@@ -2,35 +2,73 @@
 //!
 //! Behind a ReLU more than half of the activations are zero, and three quarters of a hidden layer's cotangents.
 
-use super::product::Left;
+use super::product::{GROUP, Left};
 use crate::{
     Kernels, Real,
-    kernels::{Lanes, Work},
+    kernels::{Lanes, WIDEST, Work},
 };
 
-/// For each row of a matrix the places of its numbers that are not zero, cut into blocks of the inner dimension.
+/// For each row of a matrix its numbers that are not zero and their places, cut into blocks of the inner dimension.
+///
+/// The lists lie in the order in which a panel reads them: for each block one of each row.
 #[derive(Default)]
-pub(super) struct Live {
+pub(super) struct Live<T> {
     places: Vec<u32>,
-    /// Where the list of each row and block ends.
+    values: Vec<T>,
+    /// Where each list ends.
     ends: Vec<u32>,
+    /// How many numbers of each row live.
+    counts: Vec<u32>,
     blocks: usize,
     block: usize,
+    /// The rows, in each group of [`GROUP`] those first that are taken whole.
+    order: Vec<u32>,
+    /// How many rows of each group are taken whole.
+    whole: Vec<usize>,
 }
 
-/// Room that a register of places may be written to behind the last one.
-const SLACK: usize = 16;
-
-impl Live {
+impl<T: Real> Live<T> {
     /// Lists the living numbers of each row in blocks of `block`. NaN is not zero.
-    pub(super) fn list<T: Real>(&mut self, kernels: Kernels, left: Left<'_, T>, block: usize) {
+    pub(super) fn list(&mut self, kernels: Kernels, left: Left<'_, T>, block: usize) {
+        let rows = left.values.len() / left.inner;
         self.block = block;
         self.blocks = left.inner.div_ceil(block);
         self.ends.clear();
-        if self.places.len() < left.values.len() + SLACK {
-            self.places.resize(left.values.len() + SLACK, 0);
+        self.counts.clear();
+        if left.zeros {
+            self.counts.resize(rows, u32::MAX);
+        } else {
+            let length = left.values.len() + WIDEST;
+            if self.places.len() < length {
+                self.places.resize(length, 0);
+                self.values.resize(length, T::ZERO);
+            }
+            self.counts.resize(rows, 0);
+            T::dispatch(kernels, List { live: self, left });
         }
-        T::dispatch(kernels, List { live: self, left });
+        self.sort(left.inner);
+    }
+
+    /// Decides which rows are taken whole: those of which more than three quarters live, where skipping the others costs
+    /// more than it saves. It depends on nothing but the row.
+    fn sort(&mut self, inner: usize) {
+        let Self { counts, order, whole, .. } = self;
+        let is_whole = |row: &u32| counts[*row as usize] as usize * 4 > inner * 3;
+        order.clear();
+        whole.clear();
+        let rows = counts.len() as u32;
+        for first in (0..rows).step_by(GROUP) {
+            let group = first..rows.min(first + GROUP as u32);
+            let before = order.len();
+            order.extend(group.clone().filter(is_whole));
+            whole.push(order.len() - before);
+            order.extend(group.filter(|row| !is_whole(row)));
+        }
+    }
+
+    /// For each group of rows those that are taken whole and the others.
+    pub(super) fn groups(&self) -> impl Iterator<Item = (&[u32], &[u32])> {
+        self.order.chunks(GROUP).zip(&self.whole).map(|(rows, whole)| rows.split_at(*whole))
     }
 
     /// Inner length of a block.
@@ -43,18 +81,19 @@ impl Live {
         self.blocks
     }
 
-    /// The places of one row in one block.
+    /// The living numbers of one row in one block and their places.
     #[inline(always)]
-    pub(super) fn places(&self, row: usize, block: usize) -> &[u32] {
-        let index = row * self.blocks + block;
+    pub(super) fn numbers(&self, row: usize, block: usize) -> (&[u32], &[T]) {
+        let index = block * self.counts.len() + row;
         let start = if index == 0 { 0 } else { self.ends[index - 1] };
-        &self.places[start as usize..self.ends[index] as usize]
+        let list = start as usize..self.ends[index] as usize;
+        (&self.places[list.clone()], &self.values[list])
     }
 }
 
 /// Lists, waiting for their registers.
 struct List<'a, T> {
-    live: &'a mut Live,
+    live: &'a mut Live<T>,
     left: Left<'a, T>,
 }
 
@@ -63,20 +102,26 @@ impl<T: Real> Work<T> for List<'_, T> {
 
     #[inline(always)]
     fn run<L: Lanes<Number = T>>(self) {
-        let Self { live: Live { places, ends, block, .. }, left } = self;
+        let Self { live: Live { places, values, ends, counts, blocks, block, .. }, left } = self;
         let mut end = 0;
-        for row in left.values.chunks_exact(left.inner) {
-            for (index, values) in row.chunks(*block).enumerate() {
-                let first = index * *block;
-                let whole = if left.zeros { 0 } else { values.len() / L::COUNT * L::COUNT };
-                for i in (0..whole).step_by(L::COUNT) {
-                    let numbers = L::load(&values[i..]);
-                    end += numbers.list_nonzero((first + i) as u32, &mut places[end..]);
+        for index in 0..*blocks {
+            let first = index * *block;
+            for (row, count) in left.values.chunks_exact(left.inner).zip(counts.iter_mut()) {
+                let row = &row[first..left.inner.min(first + *block)];
+                let before = end;
+                let registers = row.chunks_exact(L::COUNT);
+                let whole = row.len() - registers.remainder().len();
+                for (register, numbers) in registers.enumerate() {
+                    let numbers = L::load(numbers);
+                    let first = (first + register * L::COUNT) as u32;
+                    let (values, places) = (&mut values[end..], &mut places[end..]);
+                    end += numbers.compress(numbers.is_live(), first, values, places);
                 }
-                for (i, value) in values.iter().enumerate().skip(whole) {
-                    places[end] = (first + i) as u32;
-                    end += usize::from(left.zeros | (*value != T::ZERO));
+                for (i, value) in row.iter().enumerate().skip(whole) {
+                    (places[end], values[end]) = ((first + i) as u32, *value);
+                    end += usize::from(*value != T::ZERO);
                 }
+                *count += (end - before) as u32;
                 ends.push(end as u32);
             }
         }

@@ -1,68 +1,65 @@
-//! Matrices as the product reads them: row after row, each row at the start of a cache line.
+//! Matrices as the product reads them: in panels of columns, each row of a panel in whole cache lines.
 
 use crate::{
     Error, Kernels, Real, Result,
-    kernels::{Buffer, prefetch},
+    kernels::{Buffer, Lanes, Work, prefetch},
 };
 use rayon::prelude::*;
 
-/// A matrix stored row after row, each row filled up with zeros.
+/// Registers of a panel's row: as many sums as keep both multipliers of a core busy.
+pub(super) const WIDE: usize = 8;
+
+/// A matrix of `rows x columns` in panels of [`WIDE`] registers of columns: panel after panel, in a panel row after row.
 ///
-/// Rows are an odd number of cache lines long, so that the same columns of many rows do not compete for the same
-/// places in the cache.
+/// What the product reads at a time lies together and on few pages. The last panel is as wide as its columns need, in
+/// registers a power of two, and filled up with zeros.
 pub(super) struct Matrix<T> {
+    kernels: Kernels,
     rows: usize,
     columns: usize,
-    stride: usize,
+    /// Columns of all panels but the last.
+    width: usize,
     values: Buffer<T>,
 }
-
-/// Bytes of a cache line.
-const LINE: usize = 64;
 
 impl<T: Real> Matrix<T> {
     /// A matrix of zeros.
     pub(super) fn zeros(kernels: Kernels, rows: usize, columns: usize) -> Self {
-        let line = (LINE / size_of::<T>()).max(T::lanes(kernels));
-        let stride = (columns.div_ceil(line) | 1) * line;
-        Self { rows, columns, stride, values: Buffer::zeros(rows * stride) }
+        let lanes = T::lanes(kernels);
+        let width = WIDE * lanes;
+        let last = (columns % width).div_ceil(lanes);
+        let last = if last == 0 { 0 } else { last.next_power_of_two() * lanes };
+        let values = Buffer::zeros(rows * (columns / width * width + last));
+        Self { kernels, rows, columns, width, values }
     }
 
     /// Replaces the contents by a matrix stored row after row; returns whether all its numbers are finite.
     pub(super) fn copy(&mut self, matrix: &[T]) -> Result<bool> {
+        /// Rows that are asked for before their turn: no processor guesses which part of which row comes next.
+        const AHEAD: usize = 4;
         self.check(matrix)?;
-        let rows = self.values.par_chunks_exact_mut(self.stride).with_min_len(16);
-        let finite = rows.zip(matrix.par_chunks_exact(self.columns)).map(|(row, values)| {
-            row[..values.len()].copy_from_slice(values);
-            all_finite(values)
+        let columns = self.columns;
+        let panels = self.panels_mut().map(|(first, used, width, panel)| {
+            let mut finite = true;
+            for (row, to) in panel.chunks_exact_mut(width).enumerate() {
+                let from = &matrix[row * columns + first..];
+                let ahead = from.get(AHEAD * columns..AHEAD * columns + used);
+                ahead.into_iter().flat_map(|ahead| ahead.chunks(LINE)).for_each(prefetch);
+                to[..used].copy_from_slice(&from[..used]);
+                finite &= all_finite(&from[..used]);
+            }
+            finite
         });
-        Ok(finite.reduce(|| true, |left, right| left & right))
+        Ok(panels.reduce(|| true, |left, right| left & right))
     }
 
     /// Replaces the contents by the transpose of a matrix stored row after row.
     pub(super) fn transpose(&mut self, matrix: &[T]) -> Result<()> {
-        /// Rows that are filled together, a few cache lines of the given matrix.
-        const ROWS: usize = 64;
         self.check(matrix)?;
-        let (rows, columns, stride) = (self.rows, self.columns, self.stride);
-        self.values.par_chunks_mut(ROWS * stride).enumerate().for_each(|(block, values)| {
-            let first = block * ROWS;
-            for column in (0..columns).step_by(TILE) {
-                for (tile, to) in values.chunks_mut(TILE * stride).enumerate() {
-                    let from = &matrix[column * rows + first + tile * TILE..];
-                    let height = TILE.min(to.len() / stride);
-                    let width = TILE.min(columns - column);
-                    // Neither matrix is walked along its rows, so no processor guesses what comes next.
-                    for line in 0..TILE {
-                        let next = [
-                            from.get((line + TILE) * rows..),
-                            to.get(line * stride + column + TILE..),
-                        ];
-                        next.into_iter().flatten().for_each(prefetch);
-                    }
-                    transpose_tile(from, rows, [height, width], &mut to[column..], stride);
-                }
-            }
+        let (kernels, inner) = (self.kernels, self.rows);
+        self.panels_mut().for_each(|(first, used, width, panel)| {
+            let from = &matrix[first * inner..(first + used) * inner];
+            T::dispatch(kernels, Transpose { from, inner, to: panel, width });
         });
         Ok(())
     }
@@ -79,9 +76,27 @@ impl<T: Real> Matrix<T> {
         self.columns
     }
 
-    /// The numbers, and from one row to the next.
-    pub(super) fn values(&self) -> (&[T], usize) {
-        (&self.values, self.stride)
+    /// The panel that begins at a column, its rows `width` numbers each.
+    #[inline(always)]
+    pub(super) fn panel(&self, column: usize) -> &[T] {
+        let end = self.values.len().min((column + self.width) * self.rows);
+        &self.values[column * self.rows..end]
+    }
+
+    /// Columns of all panels but the last.
+    pub(super) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Each panel's first column, number of columns, numbers in a row and numbers.
+    fn panels_mut(
+        &mut self,
+    ) -> impl IndexedParallelIterator<Item = (usize, usize, usize, &mut [T])> {
+        let Self { rows, columns, width, .. } = *self;
+        self.values.par_chunks_mut(width * rows).enumerate().map(move |(index, panel)| {
+            let first = index * width;
+            (first, width.min(columns - first), panel.len() / rows, panel)
+        })
     }
 
     fn check(&self, matrix: &[T]) -> Result<()> {
@@ -95,56 +110,62 @@ impl<T: Real> Matrix<T> {
     }
 }
 
-/// Side of a tile that is transposed at once: a cache line of `f32`.
-const TILE: usize = 16;
+/// Numbers of `f32` in a cache line.
+const LINE: usize = 16;
 
-/// Transposes a tile of `width` rows of `height` numbers, both at most [`TILE`]; numbers between rows are `from_stride`
-/// and `to_stride`.
-#[inline]
-fn transpose_tile<T: Real>(
-    from: &[T],
-    from_stride: usize,
-    [height, width]: [usize; 2],
-    to: &mut [T],
-    to_stride: usize,
-) {
-    if height < TILE || width < TILE {
-        for row in 0..height {
-            for column in 0..width {
-                to[row * to_stride + column] = from[column * from_stride + row];
+/// Transposes rows of `inner` numbers into rows of `width`, waiting for its registers.
+struct Transpose<'a, T> {
+    from: &'a [T],
+    inner: usize,
+    to: &'a mut [T],
+    width: usize,
+}
+
+impl<T: Real> Work<T> for Transpose<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<Number = T>>(self) {
+        /// Numbers of a given row that are taken before the next row's: four cache lines of `f32`.
+        const LENGTH: usize = 4 * LINE;
+        let Self { from, inner, to, width } = self;
+        let used = from.len() / inner;
+        for (block, to) in to.chunks_mut(LENGTH * width).enumerate() {
+            let height = to.len() / width;
+            for column in (0..used).step_by(L::COUNT) {
+                let from = &from[column * inner + block * LENGTH..];
+                // Neither the next rows nor the next block follow this one in memory.
+                for line in 0..L::COUNT {
+                    let next = from.get((line + L::COUNT) * inner..);
+                    let next =
+                        next.into_iter().flat_map(|next| next.chunks(LINE).take(LENGTH / LINE));
+                    next.for_each(prefetch);
+                }
+                let whole = if used - column < L::COUNT { 0 } else { height / L::COUNT * L::COUNT };
+                for row in (0..whole).step_by(L::COUNT) {
+                    L::transpose(&from[row..], inner, &mut to[row * width + column..], width);
+                }
+                for row in whole..height {
+                    for column in column..used.min(column + L::COUNT) {
+                        to[row * width + column] = self.from[column * inner + block * LENGTH + row];
+                    }
+                }
             }
-        }
-        return;
-    }
-    let mut tile = [[T::ZERO; TILE]; TILE];
-    for (column, tile) in tile.iter_mut().enumerate() {
-        tile.copy_from_slice(&from[column * from_stride..][..TILE]);
-    }
-    for row in 0..TILE {
-        let to = &mut to[row * to_stride..][..TILE];
-        for (to, tile) in to.iter_mut().zip(&tile) {
-            *to = tile[row];
         }
     }
 }
 
 /// The transpose of a matrix of `columns` columns, stored row after row.
-pub(super) fn transpose<T: Real>(matrix: &[T], columns: usize, to: &mut [T]) {
+pub(super) fn transpose<T: Real>(kernels: Kernels, matrix: &[T], columns: usize, to: &mut [T]) {
     let rows = matrix.len() / columns;
-    for row in (0..rows).step_by(TILE) {
-        for column in (0..columns).step_by(TILE) {
-            let size = [TILE.min(columns - column), TILE.min(rows - row)];
-            let from = &matrix[row * columns + column..];
-            transpose_tile(from, columns, size, &mut to[column * rows + row..], rows);
-        }
-    }
+    T::dispatch(kernels, Transpose { from: matrix, inner: columns, to, width: rows });
 }
 
 /// Whether every number is finite.
 fn all_finite<T: Real>(values: &[T]) -> bool {
     // A finite number times 0 is 0, any other is NaN, and a sum with NaN is NaN.
-    let (whole, rest) = values.as_chunks::<TILE>();
-    let mut lanes = [T::ZERO; TILE];
+    let (whole, rest) = values.as_chunks::<LINE>();
+    let mut lanes = [T::ZERO; LINE];
     for values in whole {
         for (lane, value) in lanes.iter_mut().zip(values) {
             *lane += *value * T::ZERO;

@@ -8,7 +8,8 @@
 //!
 //! Behind a ReLU most activations are zero, and more so the cotangents. Lists name those that are not, and the
 //! products skip the others: their work is proportional to what is alive, for one row as for a hundred. A product with
-//! zero adds nothing, unless the other factor is infinite or NaN; where one is, nothing is skipped.
+//! zero adds nothing, unless the other factor is infinite or NaN; where one is, nothing is skipped. A row with few zeros is
+//! cheaper taken whole, together with others like it.
 //!
 //! # Invariants
 //!
@@ -119,8 +120,7 @@ impl<T: Real> Linear<T> {
     ) -> Result<()> {
         self.check("linear forward", batch, out)?;
         let left = Left { values: batch, inner: self.inputs(), zeros: !self.finite };
-        let (values, stride) = self.forward.values();
-        let right = Right { values, stride, columns: self.outputs(), bias: Some(&self.bias), relu };
+        let right = Right { matrix: &self.forward, bias: Some(&self.bias), relu };
         multiply(self.kernels, left, right, out, &mut scratch.shares);
         Ok(())
     }
@@ -138,8 +138,7 @@ impl<T: Real> Linear<T> {
     ) -> Result<()> {
         self.check("linear input gradient", gradient, cotangent)?;
         let left = Left { values: cotangent, inner: self.outputs(), zeros: !self.finite };
-        let (values, stride) = self.backward.values();
-        let right = Right { values, stride, columns: self.inputs(), bias: None, relu: false };
+        let right = Right { matrix: &self.backward, bias: None, relu: false };
         multiply(self.kernels, left, right, gradient, &mut scratch.shares);
         Ok(())
     }
@@ -172,10 +171,9 @@ impl<T: Real> Linear<T> {
         let copied = copied.get_or_insert_with(|| Matrix::zeros(self.kernels, rows, inputs));
         let finite = copied.copy(batch)?;
         transposed.resize(cotangent.len(), T::ZERO);
-        matrix::transpose(cotangent, outputs, transposed);
+        matrix::transpose(self.kernels, cotangent, outputs, transposed);
         let left = Left { values: transposed, inner: rows, zeros: !finite };
-        let (values, stride) = copied.values();
-        let right = Right { values, stride, columns: inputs, bias: None, relu: false };
+        let right = Right { matrix: copied, bias: None, relu: false };
         multiply(self.kernels, left, right, &mut weight, shares);
         Ok((weight, bias))
     }

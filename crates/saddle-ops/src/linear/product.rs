@@ -1,12 +1,13 @@
 //! Rows with many zeros times a matrix.
 //!
 //! The right matrix is read in blocks that stay in the first-level cache while many left rows pass by; a row's sums stay
-//! in registers while its living numbers in the block run by.
+//! in registers while its living numbers in the block run by. Rows with few zeros run by three at a time, zeros and all.
 
 use super::live::Live;
+use super::matrix::{Matrix, WIDE};
 use crate::{
     Kernels, Real,
-    kernels::{Lanes, WIDEST, Work, prefetch},
+    kernels::{Buffer, Lanes, WIDEST, Work, prefetch},
 };
 use rayon::prelude::*;
 use std::ops::Range;
@@ -23,10 +24,7 @@ pub(super) struct Left<'a, T> {
 /// The right factor and what becomes of the sums.
 #[derive(Clone, Copy)]
 pub(super) struct Right<'a, T> {
-    pub(super) values: &'a [T],
-    /// From one row to the next; enough for whole registers.
-    pub(super) stride: usize,
-    pub(super) columns: usize,
+    pub(super) matrix: &'a Matrix<T>,
     /// Where the sums start, if not at 0.
     pub(super) bias: Option<&'a [T]>,
     /// Whether what is not above 0 becomes 0.
@@ -36,10 +34,21 @@ pub(super) struct Right<'a, T> {
 /// What threads need besides the factors.
 #[derive(Default)]
 pub(super) struct Shares<T> {
-    /// Lists of the left rows, one for each thread that has rows of its own.
-    live: Vec<Live>,
+    /// One for each thread.
+    scratch: Vec<Scratch<T>>,
+    /// Lists of the left rows where threads share the columns.
+    live: Live<T>,
     /// Results of threads that share the columns.
     columns: Vec<T>,
+}
+
+/// What one thread needs besides the factors.
+#[derive(Default)]
+struct Scratch<T> {
+    /// Lists of the left rows that are this thread's.
+    live: Live<T>,
+    /// Sums that wait for the next block.
+    sums: Buffer<T>,
 }
 
 /// `left * right` on all threads into `out`, row after row.
@@ -52,40 +61,36 @@ pub(super) fn multiply<T: Real>(
 ) {
     /// Fewest rows for which a thread reads the right matrix alone.
     const ROWS: usize = 24;
-    /// Fewest columns that are worth a thread.
-    const COLUMNS: usize = 128;
     let Left { values, inner, .. } = left;
-    let (rows, columns) = (values.len() / inner, right.columns);
+    let (rows, columns) = (values.len() / inner, right.matrix.columns());
     let threads = rayon::current_num_threads();
     if rows == 0 {
         return;
     }
-    if rows >= ROWS && threads > 1 {
-        let share = rows.div_ceil(threads).max(ROWS / 2);
-        shares.live.resize_with(rows.div_ceil(share), Live::default);
+    let width = right.matrix.width();
+    let block = BLOCK / (width * size_of::<T>());
+    let Shares { scratch, live, columns: results } = shares;
+    if threads == 1 || rows >= ROWS || columns <= width {
+        let share = if rows >= ROWS { rows.div_ceil(threads).max(ROWS / 2) } else { rows };
+        scratch.resize_with(rows.div_ceil(share), Scratch::default);
         let parts = out.par_chunks_mut(share * columns).zip(values.par_chunks(share * inner));
-        parts.zip(&mut shares.live).for_each(|((out, values), live)| {
+        parts.zip(scratch).for_each(|((out, values), Scratch { live, sums })| {
             let left = Left { values, ..left };
-            live.list(kernels, left, block::<T>(kernels));
-            T::dispatch(kernels, Product { left, live, right, out });
+            live.list(kernels, left, block);
+            T::dispatch(kernels, Product { left, live, right, columns: 0..columns, out, sums });
         });
         return;
     }
-    shares.live.resize_with(1, Live::default);
-    let live = &mut shares.live[0];
-    live.list(kernels, left, block::<T>(kernels));
-    if threads == 1 || columns <= COLUMNS {
-        T::dispatch(kernels, Product { left, live, right, out });
-        return;
-    }
-    let share = columns.div_ceil(threads).max(COLUMNS / 2).next_multiple_of(T::lanes(kernels));
-    shares.columns.resize(rows * columns, T::ZERO);
-    let parts = shares.columns.par_chunks_mut(rows * share).enumerate();
-    parts.for_each(|(part, out)| {
-        let right = right.columns(part * share, out.len() / rows);
-        T::dispatch(kernels, Product { left, live, right, out });
+    live.list(kernels, left, block);
+    let share = columns.div_ceil(threads).next_multiple_of(width);
+    results.resize(rows * columns, T::ZERO);
+    scratch.resize_with(columns.div_ceil(share), Scratch::default);
+    let parts = results.par_chunks_mut(rows * share).zip(scratch).enumerate();
+    parts.for_each(|(part, (out, Scratch { sums, .. }))| {
+        let columns = part * share..part * share + out.len() / rows;
+        T::dispatch(kernels, Product { left, live, right, columns, out, sums });
     });
-    for (part, values) in shares.columns.chunks(rows * share).enumerate() {
+    for (part, values) in results.chunks(rows * share).enumerate() {
         let width = values.len() / rows;
         for (out, values) in out.chunks_exact_mut(columns).zip(values.chunks_exact(width)) {
             out[part * share..][..width].copy_from_slice(values);
@@ -93,169 +98,202 @@ pub(super) fn multiply<T: Real>(
     }
 }
 
-impl<T> Right<'_, T> {
-    /// `length` columns from column `from` on.
-    fn columns(self, from: usize, length: usize) -> Self {
-        let bias = self.bias.map(|bias| &bias[from..from + length]);
-        Self { values: &self.values[from..], columns: length, bias, ..self }
-    }
-}
-
 /// A product, waiting for its registers.
 struct Product<'a, T> {
     left: Left<'a, T>,
-    live: &'a Live,
+    live: &'a Live<T>,
     right: Right<'a, T>,
+    /// Columns of the result, whole panels of the right matrix.
+    columns: Range<usize>,
     /// Result, row after row.
     out: &'a mut [T],
+    sums: &'a mut Buffer<T>,
 }
-
-/// Registers of sums.
-const WIDE: usize = 8;
 
 /// Bytes of a block of the right matrix, which stays in the first-level cache while all rows pass.
 const BLOCK: usize = 32 * 1024;
 
-/// Inner length of a block.
-fn block<T: Real>(kernels: Kernels) -> usize {
-    BLOCK / (WIDE * T::lanes(kernels) * size_of::<T>())
-}
+/// Rows that take a panel's blocks one after the other, their sums waiting in the second-level cache.
+pub(super) const GROUP: usize = 128;
+
+/// Rows that are taken whole at a time, if there are registers for their sums.
+const TALL: usize = 3;
 
 impl<T: Real> Work<T> for Product<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes<Number = T>>(mut self) {
-        let rows = self.left.values.len() / self.left.inner;
-        let blocks = self.live.blocks();
-        if rows <= FEW {
-            // The right matrix is read once, from its beginning to its end.
-            for block in 0..blocks {
-                self.all_columns::<L>(0..rows, block..block + 1);
-            }
-        } else {
-            // Sums of a group wait in the cache for the next block.
-            for first in (0..rows).step_by(GROUP) {
-                self.all_columns::<L>(first..rows.min(first + GROUP), 0..blocks);
+        let live = self.live;
+        self.sums.grow(GROUP * WIDE * L::COUNT);
+        for group in live.groups() {
+            for column in self.columns.clone().step_by(WIDE * L::COUNT) {
+                let registers = (self.columns.end - column).div_ceil(L::COUNT);
+                match registers.next_power_of_two().min(WIDE) {
+                    WIDE => panel::<L, WIDE>(&mut self, group, column),
+                    4 => panel::<L, 4>(&mut self, group, column),
+                    2 => panel::<L, 2>(&mut self, group, column),
+                    _ => panel::<L, 1>(&mut self, group, column),
+                }
             }
         }
     }
 }
 
-/// Most rows for which reading the right matrix costs more than the arithmetic.
-const FEW: usize = 8;
-
-/// Rows that take a panel's blocks one after the other.
-const GROUP: usize = 128;
-
-impl<T: Real> Product<'_, T> {
-    /// Some rows against all columns, along some blocks of the inner dimension.
-    #[inline(always)]
-    fn all_columns<L: Lanes<Number = T>>(&mut self, rows: Range<usize>, blocks: Range<usize>) {
-        let mut column = 0;
-        while column < self.right.columns {
-            let vectors = (self.right.columns - column).div_ceil(L::COUNT);
-            let (rows, blocks) = (rows.clone(), blocks.clone());
-            column += L::COUNT
-                * if vectors >= WIDE {
-                    panel::<L, WIDE>(self, rows, blocks, column)
-                } else if vectors >= 4 {
-                    panel::<L, 4>(self, rows, blocks, column)
-                } else if vectors >= 2 {
-                    panel::<L, 2>(self, rows, blocks, column)
-                } else {
-                    panel::<L, 1>(self, rows, blocks, column)
-                };
-        }
-    }
-}
-
-/// Some rows against `V` registers of columns from `column` on; returns `V`.
+/// A group of rows, some taken whole, against the panel of `V` registers from `column` on.
 #[inline(always)]
 fn panel<L: Lanes, const V: usize>(
     work: &mut Product<'_, L::Number>,
-    rows: Range<usize>,
-    blocks: Range<usize>,
+    (whole, others): (&[u32], &[u32]),
     column: usize,
-) -> usize {
-    let Product { left, live, right, ref mut out } = *work;
-    let used = (V * L::COUNT).min(right.columns - column);
-    for block in blocks {
-        let last = block + 1 == live.blocks();
-        let below = (block + 1) * live.block();
-        for row in rows.clone() {
-            // What the rows after this one need, and a row of the block after this one.
-            prefetch_registers::<L, V>(out, (row + AHEAD) * right.columns + column);
-            if row - rows.start < live.block() {
-                prefetch_registers::<L, V>(
-                    right.values,
-                    (below + row - rows.start) * right.stride + column,
-                );
-            }
-            let out = &mut out[row * right.columns + column..][..used];
-            let mut sums = if block > 0 {
-                load::<L, V>(out)
-            } else if let Some(bias) = right.bias {
-                load::<L, V>(&bias[column..][..used])
+) {
+    let live = work.live;
+    let panel = work.right.matrix.panel(column);
+    let inner = work.left.inner;
+    // Rows of the next block that each row asks for.
+    let ahead = live.block().div_ceil(whole.len() + others.len()).min(AHEAD);
+    for block in 0..live.blocks() {
+        let places = block * live.block()..inner.min((block + 1) * live.block());
+        let next = &panel[places.end * V * L::COUNT..];
+        let mut place = Place { column, block, last: block + 1 == live.blocks(), wait: 0 };
+        let mut rows = whole;
+        while let [first, rest @ ..] = rows {
+            prefetch_registers::<L, V>(next, place.wait * ahead, TALL * ahead);
+            if let (true, [_, second, third, rest @ ..]) = (L::TILE_ROWS >= 12, rows) {
+                let tall = [*first, *second, *third];
+                take_whole::<L, V, TALL>(work, tall, panel, places.clone(), place);
+                (rows, place.wait) = (rest, place.wait + TALL);
             } else {
-                [L::splat(L::Number::ZERO); V]
-            };
-            let left = &left.values[row * left.inner..][..left.inner];
-            for place in live.places(row, block) {
-                let place = *place as usize;
-                let factor = L::splat(left[place]);
-                let right = &right.values[place * right.stride + column..][..V * L::COUNT];
-                for v in 0..V {
-                    sums[v] = factor.mul_add(L::load(&right[v * L::COUNT..]), sums[v]);
-                }
+                take_whole::<L, V, 1>(work, [*first], panel, places.clone(), place);
+                (rows, place.wait) = (rest, place.wait + 1);
             }
-            if last && right.relu {
-                sums = sums.map(L::positive);
-            }
-            store(sums, out);
+        }
+        for row in others {
+            prefetch_registers::<L, V>(next, place.wait * ahead, ahead);
+            take_living::<L, V>(work, *row as usize, panel, place);
+            place.wait += 1;
         }
     }
-    V
 }
 
-/// How many rows before its turn a row's sums are asked for.
+/// Most rows of the next block that one row asks for.
 const AHEAD: usize = 2;
 
-/// Asks for the cache lines of `V` registers, if they exist.
+/// Where some rows meet the right matrix.
+#[derive(Clone, Copy)]
+struct Place {
+    /// First column of the panel.
+    column: usize,
+    block: usize,
+    /// Whether it is the last block.
+    last: bool,
+    /// Where in the group the rows' sums wait.
+    wait: usize,
+}
+
+/// One row's living numbers in a block.
 #[inline(always)]
-fn prefetch_registers<L: Lanes, const V: usize>(values: &[L::Number], from: usize) {
-    if let Some(values) = values.get(from..from + V * L::COUNT) {
+fn take_living<L: Lanes, const V: usize>(
+    work: &mut Product<'_, L::Number>,
+    row: usize,
+    panel: &[L::Number],
+    place: Place,
+) {
+    let mut sums = [L::splat(L::Number::ZERO); V];
+    begin(work, &mut sums, place);
+    let (places, values) = work.live.numbers(row, place.block);
+    for (living, value) in places.iter().zip(values) {
+        let factor = L::splat(*value);
+        let right = &panel[*living as usize * (V * L::COUNT)..][..V * L::COUNT];
+        for v in 0..V {
+            sums[v] = factor.mul_add(L::load(&right[v * L::COUNT..]), sums[v]);
+        }
+    }
+    end(work, &sums, row, place);
+}
+
+/// All numbers of `R` rows in a block.
+#[inline(always)]
+fn take_whole<L: Lanes, const V: usize, const R: usize>(
+    work: &mut Product<'_, L::Number>,
+    rows: [u32; R],
+    panel: &[L::Number],
+    places: Range<usize>,
+    place: Place,
+) {
+    let mut sums = [[L::splat(L::Number::ZERO); V]; R];
+    for (r, sums) in sums.iter_mut().enumerate() {
+        begin(work, sums, Place { wait: place.wait + r, ..place });
+    }
+    let inner = work.left.inner;
+    let lefts: [&[L::Number]; R] =
+        std::array::from_fn(|r| &work.left.values[rows[r] as usize * inner..][places.clone()]);
+    let right = &panel[places.start * V * L::COUNT..places.end * V * L::COUNT];
+    for (i, right) in (0..places.len()).zip(right.chunks_exact(V * L::COUNT)) {
+        let mut factors = [L::splat(L::Number::ZERO); R];
+        for r in 0..R {
+            factors[r] = L::splat(lefts[r][i]);
+        }
+        for v in 0..V {
+            let right = L::load(&right[v * L::COUNT..]);
+            for r in 0..R {
+                sums[r][v] = factors[r].mul_add(right, sums[r][v]);
+            }
+        }
+    }
+    for (r, sums) in sums.iter().enumerate() {
+        end(work, sums, rows[r] as usize, Place { wait: place.wait + r, ..place });
+    }
+}
+
+/// A row's sums before a block.
+#[inline(always)]
+fn begin<L: Lanes, const V: usize>(work: &Product<'_, L::Number>, sums: &mut [L; V], place: Place) {
+    if place.block > 0 {
+        let from = &work.sums[place.wait * V * L::COUNT..][..V * L::COUNT];
+        for v in 0..V {
+            sums[v] = L::load(&from[v * L::COUNT..]);
+        }
+    } else if let Some(bias) = work.right.bias {
+        let used = (V * L::COUNT).min(work.columns.end - place.column);
+        let mut whole = [L::Number::ZERO; LONGEST];
+        whole[..used].copy_from_slice(&bias[place.column..][..used]);
+        for v in 0..V {
+            sums[v] = L::load(&whole[v * L::COUNT..]);
+        }
+    }
+}
+
+/// Puts a row's sums behind a block where they belong.
+#[inline(always)]
+fn end<L: Lanes, const V: usize>(
+    work: &mut Product<'_, L::Number>,
+    sums: &[L; V],
+    row: usize,
+    place: Place,
+) {
+    let column = place.column - work.columns.start;
+    let used = (V * L::COUNT).min(work.columns.len() - column);
+    let out = &mut work.out[row * work.columns.len() + column..][..used];
+    let waiting = &mut work.sums[place.wait * V * L::COUNT..][..V * L::COUNT];
+    let (relu, fits) = (place.last && work.right.relu, used == V * L::COUNT);
+    let to = if place.last && fits { &mut *out } else { &mut *waiting };
+    for v in 0..V {
+        let sum = if relu { sums[v].positive() } else { sums[v] };
+        sum.store(&mut to[v * L::COUNT..]);
+    }
+    if place.last && !fits {
+        out.copy_from_slice(&waiting[..used]);
+    }
+}
+
+/// Asks for `count` rows of `V` registers from row `from` on, if they exist.
+#[inline(always)]
+fn prefetch_registers<L: Lanes, const V: usize>(values: &[L::Number], from: usize, count: usize) {
+    let registers = from * V * L::COUNT..(from + count) * V * L::COUNT;
+    if let Some(values) = values.get(registers) {
         values.chunks_exact(L::COUNT).for_each(prefetch);
     }
 }
-
-/// `V` registers from a slice that may be shorter than they are.
-#[inline(always)]
-fn load<L: Lanes, const V: usize>(from: &[L::Number]) -> [L; V] {
-    if from.len() == V * L::COUNT {
-        return std::array::from_fn(|v| L::load(&from[v * L::COUNT..]));
-    }
-    let mut whole = [L::Number::ZERO; LONGEST];
-    whole[..from.len()].copy_from_slice(from);
-    std::array::from_fn(|v| L::load(&whole[v * L::COUNT..]))
-}
-
-/// `V` registers to a slice that may be shorter than they are.
-#[inline(always)]
-fn store<L: Lanes, const V: usize>(sums: [L; V], to: &mut [L::Number]) {
-    if to.len() == V * L::COUNT {
-        for (v, sum) in sums.iter().enumerate() {
-            sum.store(&mut to[v * L::COUNT..]);
-        }
-        return;
-    }
-    let mut whole = [L::Number::ZERO; LONGEST];
-    for (v, sum) in sums.iter().enumerate() {
-        sum.store(&mut whole[v * L::COUNT..]);
-    }
-    let used = to.len();
-    to.copy_from_slice(&whole[..used]);
-}
-
 /// Numbers in all registers of sums, on the widest path.
 const LONGEST: usize = WIDE * WIDEST;
