@@ -131,7 +131,7 @@ fn bits(kernels: Kernels, count: usize) -> Bits {
     let numbers = |length: usize, count: usize, salt, kept| {
         let values = signed(count * length, salt, 24).into_iter().map(|value| value as f32);
         let mask = sparse_eighths::<f32>(count * length, salt + 50, kept);
-        let is_dead = |(i, mask): (usize, f32)| mask == 0.0 && i / length % 3 > 0;
+        let is_dead = |(i, mask): (usize, f32)| mask == 0.0 && !(i / length).is_multiple_of(3);
         let dead = mask.into_iter().enumerate().map(is_dead);
         values.zip(dead).map(|(value, dead)| if dead { 0.0 } else { value }).collect()
     };

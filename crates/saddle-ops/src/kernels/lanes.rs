@@ -5,7 +5,7 @@
 //! processor that has the instructions: no other code names these types. Those for WebAssembly and NEON exist only in
 //! builds whose every machine has them.
 
-use super::{Masks, Real};
+use super::{Masks, Real, WIDEST};
 
 /// A register of numbers, worked on lane by lane.
 pub trait Lanes: Masks {

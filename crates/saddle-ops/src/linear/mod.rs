@@ -13,10 +13,10 @@
 //!
 //! # Invariants
 //!
-//! Each number of a result is one chain of additions over the inner dimension, in order, starting from the bias (or 0),
-//! fused or not as the path has it. So a row's result and input gradient depend on that row alone, and a weight's
-//! gradient is a chain over the batch in the order of its rows: bit for bit, however the work is cut into blocks
-//! and shared among threads.
+//! Each number of a result is the bias (or 0) and, one after the other, sums over blocks of 64 of the inner dimension, each
+//! a chain of additions in order, fused or not as the path has it. So a row's result and input gradient depend on that
+//! row alone, and a weight's gradient on the batch in the order of its rows: bit for bit, however the work is cut and shared
+//! among threads.
 
 mod live;
 mod matrix;

@@ -68,7 +68,6 @@ pub(super) fn multiply<T: Real>(
         return;
     }
     let width = right.matrix.width();
-    let block = BLOCK / (width * size_of::<T>());
     let Shares { scratch, live, columns: results } = shares;
     if threads == 1 || rows >= ROWS || columns <= width {
         let share = if rows >= ROWS { rows.div_ceil(threads).max(ROWS / 2) } else { rows };
@@ -76,12 +75,12 @@ pub(super) fn multiply<T: Real>(
         let parts = out.par_chunks_mut(share * columns).zip(values.par_chunks(share * inner));
         parts.zip(scratch).for_each(|((out, values), Scratch { live, sums })| {
             let left = Left { values, ..left };
-            live.list(kernels, left, block);
+            live.list(kernels, left, BLOCK);
             T::dispatch(kernels, Product { left, live, right, columns: 0..columns, out, sums });
         });
         return;
     }
-    live.list(kernels, left, block);
+    live.list(kernels, left, BLOCK);
     let share = columns.div_ceil(threads).next_multiple_of(width);
     results.resize(rows * columns, T::ZERO);
     scratch.resize_with(columns.div_ceil(share), Scratch::default);
@@ -110,8 +109,10 @@ struct Product<'a, T> {
     sums: &'a mut Buffer<T>,
 }
 
-/// Bytes of a block of the right matrix, which stays in the first-level cache while all rows pass.
-const BLOCK: usize = 32 * 1024;
+/// Rows of a block of the right matrix: it stays in the first-level cache while all left rows pass. Sums over a block are
+/// chains, and are added up block after block, which rounds less than one long chain would; so the number is part of the
+/// result, and the same on every path.
+const BLOCK: usize = 64;
 
 /// Rows that take a panel's blocks one after the other, their sums waiting in the second-level cache.
 pub(super) const GROUP: usize = 128;
@@ -200,7 +201,6 @@ fn take_living<L: Lanes, const V: usize>(
     place: Place,
 ) {
     let mut sums = [L::splat(L::Number::ZERO); V];
-    begin(work, &mut sums, place);
     let (places, values) = work.live.numbers(row, place.block);
     for (living, value) in places.iter().zip(values) {
         let factor = L::splat(*value);
@@ -222,9 +222,6 @@ fn take_whole<L: Lanes, const V: usize, const R: usize>(
     place: Place,
 ) {
     let mut sums = [[L::splat(L::Number::ZERO); V]; R];
-    for (r, sums) in sums.iter_mut().enumerate() {
-        begin(work, sums, Place { wait: place.wait + r, ..place });
-    }
     let inner = work.left.inner;
     let lefts: [&[L::Number]; R] =
         std::array::from_fn(|r| &work.left.values[rows[r] as usize * inner..][places.clone()]);
@@ -246,9 +243,10 @@ fn take_whole<L: Lanes, const V: usize, const R: usize>(
     }
 }
 
-/// A row's sums before a block.
+/// What a row's sums over a block are added to: those over the blocks before, or the bias.
 #[inline(always)]
-fn begin<L: Lanes, const V: usize>(work: &Product<'_, L::Number>, sums: &mut [L; V], place: Place) {
+fn before<L: Lanes, const V: usize>(work: &Product<'_, L::Number>, place: Place) -> [L; V] {
+    let mut sums = [L::splat(L::Number::ZERO); V];
     if place.block > 0 {
         let from = &work.sums[place.wait * V * L::COUNT..][..V * L::COUNT];
         for v in 0..V {
@@ -262,9 +260,10 @@ fn begin<L: Lanes, const V: usize>(work: &Product<'_, L::Number>, sums: &mut [L;
             sums[v] = L::load(&whole[v * L::COUNT..]);
         }
     }
+    sums
 }
 
-/// Puts a row's sums behind a block where they belong.
+/// Adds a row's sums over a block to those before and puts them where they belong.
 #[inline(always)]
 fn end<L: Lanes, const V: usize>(
     work: &mut Product<'_, L::Number>,
@@ -272,6 +271,10 @@ fn end<L: Lanes, const V: usize>(
     row: usize,
     place: Place,
 ) {
+    let mut whole = before::<L, V>(work, place);
+    for v in 0..V {
+        whole[v] = whole[v].plus(sums[v]);
+    }
     let column = place.column - work.columns.start;
     let used = (V * L::COUNT).min(work.columns.len() - column);
     let out = &mut work.out[row * work.columns.len() + column..][..used];
@@ -279,7 +282,7 @@ fn end<L: Lanes, const V: usize>(
     let (relu, fits) = (place.last && work.right.relu, used == V * L::COUNT);
     let to = if place.last && fits { &mut *out } else { &mut *waiting };
     for v in 0..V {
-        let sum = if relu { sums[v].positive() } else { sums[v] };
+        let sum = if relu { whole[v].positive() } else { whole[v] };
         sum.store(&mut to[v * L::COUNT..]);
     }
     if place.last && !fits {
@@ -295,5 +298,6 @@ fn prefetch_registers<L: Lanes, const V: usize>(values: &[L::Number], from: usiz
         values.chunks_exact(L::COUNT).for_each(prefetch);
     }
 }
+
 /// Numbers in all registers of sums, on the widest path.
 const LONGEST: usize = WIDE * WIDEST;
