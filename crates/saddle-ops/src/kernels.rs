@@ -146,6 +146,10 @@ pub trait Real: WithDType + Default + sealed::Sealed {
     /// 1.
     const ONE: Self;
 
+    /// The square root, correctly rounded.
+    #[doc(hidden)]
+    fn root(self) -> Self;
+
     /// Numbers in one register of this path.
     #[doc(hidden)]
     fn lanes(kernels: Kernels) -> usize;
@@ -164,6 +168,11 @@ mod sealed {
 impl Real for f32 {
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
+
+    #[inline(always)]
+    fn root(self) -> Self {
+        self.sqrt()
+    }
 
     fn lanes(kernels: Kernels) -> usize {
         match kernels.0 {
@@ -213,6 +222,11 @@ impl Real for f32 {
 impl Real for f64 {
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
+
+    #[inline(always)]
+    fn root(self) -> Self {
+        self.sqrt()
+    }
 
     fn lanes(_: Kernels) -> usize {
         <Plain<Self, 4> as Lanes>::COUNT

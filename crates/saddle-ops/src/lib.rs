@@ -45,6 +45,7 @@
 //! Files, clocks, environment variables, global random sources. Which kernels run is a value,
 //! [`Kernels`], that the caller passes in.
 
+mod adam;
 mod ascent;
 mod ball;
 mod conv2d;
@@ -57,6 +58,7 @@ mod norm;
 mod relu;
 mod rows;
 
+pub use adam::Adam;
 pub use ascent::{GradientHealth, RowHealth, StepRule, ascent_direction, steepest};
 pub use ball::{LpBall, PixelBox, TOLERANCE, ascend_composed};
 pub use conv2d::{

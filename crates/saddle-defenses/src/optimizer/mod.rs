@@ -18,8 +18,9 @@ mod pass;
 
 use crate::{Error, Result};
 use candle_core::{DType, Device, Tensor};
-use pass::{Moments, Number, Rule, with_numbers};
+use pass::{Moments, Rule, with_numbers};
 use saddle_model::Weights;
+use saddle_ops::Real;
 use serde::{Deserialize, Serialize};
 
 /// Which optimiser, with its constants.
@@ -251,7 +252,7 @@ pub(crate) fn first_not_finite(weights: &Weights) -> Result<Option<String>> {
     Ok(None)
 }
 
-fn blank<T: Number>(kind: OptimizerKind, tensors: &[(String, Vec<usize>)]) -> Vec<Moments<T>> {
+fn blank<T: Real>(kind: OptimizerKind, tensors: &[(String, Vec<usize>)]) -> Vec<Moments<T>> {
     let zeros = |count: usize| vec![T::zero(); count];
     let second = kind.moments().len() > 1;
     let sizes = tensors.iter().map(|(_, shape)| shape.iter().product::<usize>());
@@ -260,7 +261,7 @@ fn blank<T: Number>(kind: OptimizerKind, tensors: &[(String, Vec<usize>)]) -> Ve
         .collect()
 }
 
-fn update_all<T: Number>(
+fn update_all<T: Real>(
     rule: Rule,
     memory: &mut [Moments<T>],
     weights: &Weights,
@@ -271,7 +272,7 @@ fn update_all<T: Number>(
         weights.iter().zip(gradients.iter()).zip(memory)
     {
         let numbers = with_numbers::<T, _>(weight, |weight| {
-            with_numbers::<T, _>(gradient, |gradient| Ok(rule.apply(weight, gradient, moments)))
+            with_numbers::<T, _>(gradient, |gradient| rule.apply(weight, gradient, moments))
         })?;
         let tensor = Tensor::from_vec(numbers, weight.shape(), weight.device())?;
         updated.push((name.to_owned(), tensor));
@@ -279,7 +280,7 @@ fn update_all<T: Number>(
     Ok(Weights::new(updated)?)
 }
 
-fn state_of<T: Number>(
+fn state_of<T: Real>(
     kind: OptimizerKind,
     tensors: &[(String, Vec<usize>)],
     memory: &[Moments<T>],
@@ -294,7 +295,7 @@ fn state_of<T: Number>(
     Ok(state)
 }
 
-fn recall<T: Number>(
+fn recall<T: Real>(
     kind: OptimizerKind,
     tensors: &[(String, Vec<usize>)],
     memory: &mut [Moments<T>],

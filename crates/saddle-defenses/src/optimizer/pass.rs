@@ -6,35 +6,10 @@
 use crate::{Error, Result};
 use candle_core::{Device, Storage, Tensor, WithDType};
 use rayon::prelude::*;
+use saddle_ops::{Adam, Kernels, Real};
 
-/// Numbers per chunk: a few cache pages, enough to pay for a task.
+/// Reals per chunk: a few cache pages, enough to pay for a task.
 const CHUNK: usize = 16 * 1024;
-
-/// The numbers that weights come in.
-pub(super) trait Number: WithDType {
-    fn root(self) -> Self;
-    fn finite(self) -> bool;
-}
-
-impl Number for f32 {
-    fn root(self) -> Self {
-        self.sqrt()
-    }
-
-    fn finite(self) -> bool {
-        self.is_finite()
-    }
-}
-
-impl Number for f64 {
-    fn root(self) -> Self {
-        self.sqrt()
-    }
-
-    fn finite(self) -> bool {
-        self.is_finite()
-    }
-}
 
 /// What an optimiser remembers of one tensor. Momentum has no second moment.
 pub(super) struct Moments<T> {
@@ -55,40 +30,40 @@ pub(super) enum Rule {
 
 impl Rule {
     /// The new weights of one tensor; the moments move.
-    pub(super) fn apply<T: Number>(
+    pub(super) fn apply<T: Real>(
         self,
         weights: &[T],
         gradients: &[T],
         moments: &mut Moments<T>,
-    ) -> Vec<T> {
+    ) -> Result<Vec<T>> {
         match self {
             Self::Adam { beta1, beta2, rate, root_scale, stabilizer } => {
                 let number = T::from_f64;
-                let (beta1, rest1) = (number(beta1), number(1.0 - beta1));
-                let (beta2, rest2) = (number(beta2), number(1.0 - beta2));
-                let (rate, root_scale) = (number(rate), number(root_scale));
-                let stabilizer = number(stabilizer);
-                let mut updated = vec![T::zero(); weights.len()];
+                let adam = Adam {
+                    beta1: number(beta1),
+                    rest1: number(1.0 - beta1),
+                    beta2: number(beta2),
+                    rest2: number(1.0 - beta2),
+                    rate: number(rate),
+                    root_scale: number(root_scale),
+                    stabilizer: number(stabilizer),
+                };
+                // The bits are the same on every path.
+                let kernels = Kernels::detect();
+                let mut updated = vec![T::ZERO; weights.len()];
                 (updated.par_chunks_mut(CHUNK), weights.par_chunks(CHUNK))
                     .into_par_iter()
                     .zip(gradients.par_chunks(CHUNK))
                     .zip(moments.first.par_chunks_mut(CHUNK))
                     .zip(moments.second.par_chunks_mut(CHUNK))
-                    .for_each(|((((updated, weights), gradients), first), second)| {
-                        let numbers = updated.iter_mut().zip(weights).zip(gradients);
-                        for (((updated, &w), &g), (m, v)) in
-                            numbers.zip(first.iter_mut().zip(second))
-                        {
-                            *m = beta1 * *m + rest1 * g;
-                            *v = beta2 * *v + rest2 * g * g;
-                            *updated = w - rate * *m / (root_scale * v.root() + stabilizer);
-                        }
-                    });
-                updated
+                    .try_for_each(|((((updated, weights), gradients), first), second)| {
+                        adam.update(kernels, weights, gradients, [first, second], updated)
+                    })?;
+                Ok(updated)
             }
             Self::Momentum { momentum, rate } => {
                 let (momentum, rate) = (T::from_f64(momentum), T::from_f64(rate));
-                let mut updated = vec![T::zero(); weights.len()];
+                let mut updated = vec![T::ZERO; weights.len()];
                 (updated.par_chunks_mut(CHUNK), weights.par_chunks(CHUNK))
                     .into_par_iter()
                     .zip(gradients.par_chunks(CHUNK))
@@ -100,7 +75,7 @@ impl Rule {
                             *updated = w - rate * *b;
                         }
                     });
-                updated
+                Ok(updated)
             }
         }
     }
@@ -125,7 +100,9 @@ pub(super) fn with_numbers<T: WithDType, R>(
 }
 
 /// Whether every number is finite.
-pub(super) fn all_finite<T: Number>(numbers: &[T]) -> bool {
-    let whole = |chunk: &[T]| chunk.iter().fold(true, |so_far, number| so_far & number.finite());
+pub(super) fn all_finite<T: Real>(numbers: &[T]) -> bool {
+    let whole = |chunk: &[T]| {
+        chunk.iter().fold(true, |so_far, number| so_far & (*number * T::ZERO == T::ZERO))
+    };
     numbers.par_chunks(CHUNK).map(whole).reduce(|| true, |left, right| left & right)
 }

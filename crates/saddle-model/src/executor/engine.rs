@@ -62,14 +62,14 @@ impl Engine {
 
     /// Logits `(n, classes)` of images `(n, c, h, w)`.
     pub(crate) fn forward(&self, images: &Tensor, mode: Mode<'_>) -> Result<(Tensor, EngineTape)> {
-        Ok(match self {
+        on_worker(|| match self {
             Self::F32(runner) => {
                 let (logits, tape) = runner.forward(images, mode)?;
-                (logits, EngineTape::F32(tape))
+                Ok((logits, EngineTape::F32(tape)))
             }
             Self::F64(runner) => {
                 let (logits, tape) = runner.forward(images, mode)?;
-                (logits, EngineTape::F64(tape))
+                Ok((logits, EngineTape::F64(tape)))
             }
         })
     }
@@ -81,12 +81,18 @@ impl Engine {
         cotangent: &Tensor,
         wanted: Wanted,
     ) -> Result<Gradients> {
-        match (self, tape) {
+        on_worker(|| match (self, tape) {
             (Self::F32(runner), EngineTape::F32(tape)) => runner.pullback(tape, cotangent, wanted),
             (Self::F64(runner), EngineTape::F64(tape)) => runner.pullback(tape, cotangent, wanted),
             _ => Err(Error::Classifier("a tape of another dtype".to_owned())),
-        }
+        })
     }
+}
+
+/// Runs a pass on one of the threads that its loops share: they begin at once there, where any other thread would hand over
+/// each of them and fall asleep until it is done.
+fn on_worker<R: Send>(pass: impl FnOnce() -> R + Send) -> R {
+    rayon::scope(|_| pass())
 }
 
 /// The engine for one kind of numbers.

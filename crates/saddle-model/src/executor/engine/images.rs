@@ -19,7 +19,7 @@ use super::store::Store;
 use crate::{Error, Layer, Result};
 
 /// Images whose weight gradients are summed on one thread. Constant, so that the order of additions is.
-pub(super) const GROUP: usize = 8;
+pub(super) const GROUP: usize = 10;
 
 /// Record parts begin at multiples of this many numbers: a cache line of `f32`.
 const LINE: usize = 16;
