@@ -7,11 +7,18 @@ pub(super) fn to_places<T: Copy>(
     border: usize,
     out: &mut [T],
 ) {
-    for (channel, plane) in image.chunks_exact(height * width).enumerate() {
-        for (y, row) in plane.chunks_exact(width).enumerate() {
-            let from = ((y + border) * (width + 2 * border) + border) * channels + channel;
-            for (x, value) in row.iter().enumerate() {
-                out[from + x * channels] = *value;
+    for (y, row) in image.chunks_exact(width).take(height).enumerate() {
+        let from = ((y + border) * (width + 2 * border) + border) * channels;
+        let out = &mut out[from..][..width * channels];
+        if channels == 1 {
+            out.copy_from_slice(row);
+            continue;
+        }
+        // Numbers that lie apart are cheaper to read than to write.
+        for (x, place) in out.chunks_exact_mut(channels).enumerate() {
+            let planes = image[y * width + x..].iter().step_by(height * width);
+            for (to, value) in place.iter_mut().zip(planes) {
+                *to = *value;
             }
         }
     }
@@ -20,9 +27,9 @@ pub(super) fn to_places<T: Copy>(
 /// `(h, w, c)` to `(c, h, w)`.
 pub(super) fn to_planes<T: Copy>(image: &[T], channels: usize, out: &mut [T]) {
     let places = image.len() / channels;
-    for (place, values) in image.chunks_exact(channels).enumerate() {
-        for (channel, value) in values.iter().enumerate() {
-            out[channel * places + place] = *value;
+    for (channel, plane) in out.chunks_exact_mut(places).enumerate() {
+        for (to, value) in plane.iter_mut().zip(image[channel..].iter().step_by(channels)) {
+            *to = *value;
         }
     }
 }
