@@ -7,7 +7,7 @@
 //!
 //! Each number of the un-pooled result is the chain of additions that [`Conv2d::forward`] makes: not one bit differs.
 //! Where the convolution may be transformed ([`winograd`]), that way is taken instead; there the numbers are close to the
-//! direct ones, and the choices the same.
+//! direct ones, and the choices those of a direct sum.
 
 use super::{
     Conv2d,

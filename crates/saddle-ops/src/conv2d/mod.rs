@@ -15,7 +15,7 @@
 //! differ in the last bits; which one runs depends on the image's cotangent alone.
 //!
 //! [`Conv2d::forward`] is always the direct sum. [`Conv2d::forward_pooled`] gives its bits, pooled, or, where the shape
-//! allows a transform in `f32`, numbers close to them with the same winners ([`winograd`]).
+//! allows a transform in `f32`, numbers close to them with winners that a direct sum stands for ([`winograd`]).
 
 mod cotangent;
 mod dense;
