@@ -172,7 +172,8 @@ pub fn naive_projection_into(
         };
         natural.iter().zip(candidate).map(move_one).collect()
     };
-    let (mut left, mut right) = (0.0, 1e12);
+    // Above any ratio of a candidate's distance, 1e8 a pixel, to a radius of 1e-3.
+    let (mut left, mut right) = (0.0, 1e18);
     if naive_norm(norm, &at(left)) <= radius {
         right = left;
     }

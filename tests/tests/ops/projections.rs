@@ -153,8 +153,8 @@ proptest! {
         let (centers, candidates) = (rows(&natural)?, rows(&candidate)?);
         let free = rows(&Ball.project(&ball, &natural, &candidate)?)?;
         let boxed = rows(&BallAndBox.project(&ball, &natural, &candidate)?)?;
-        // A candidate far away is scaled down by a factor found to the last bits of 1.
-        let (norm, aim, allowed) = (ball.norm(), aim(&ball), 1e3 * rounding(&ball, &case));
+        // Both sum up to 784 numbers of the size of the step, each in its own order.
+        let (norm, aim, allowed) = (ball.norm(), aim(&ball), 4.0 * rounding(&ball, &case));
         for i in 0..case.rows {
             let (x, y) = (&centers[i], &candidates[i]);
             let slow = naive_projection(norm, aim, &minus(y, x));
