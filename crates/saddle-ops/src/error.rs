@@ -111,6 +111,12 @@ pub enum Error {
         /// Upper end of the box.
         high: f64,
     },
+    /// Weight gradients of a layer whose products are rounded.
+    #[error(
+        "linear weight gradient: this layer rounds its products to bf16, which serves an attack's directions; train with \
+         full precision"
+    )]
+    RoundedWeights,
     /// The tensor library failed.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),

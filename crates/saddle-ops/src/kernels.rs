@@ -18,6 +18,7 @@
 mod buffer;
 mod lanes;
 mod masks;
+mod pair;
 
 pub use buffer::Buffer;
 pub(crate) use lanes::{Lanes, prefetch};
@@ -40,7 +41,10 @@ enum Path {
     #[cfg(target_arch = "x86_64")]
     Avx2,
     #[cfg(target_arch = "x86_64")]
-    Avx512,
+    Avx512 {
+        /// Whether it multiplies pairs of bf16 by one instruction; no bit depends on that.
+        bf16: bool,
+    },
     #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
     Neon,
     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
@@ -66,7 +70,8 @@ impl Kernels {
             // Every processor with AVX has popcnt, but the compiler wants to be told.
             let counts = std::arch::is_x86_feature_detected!("popcnt");
             if counts && std::arch::is_x86_feature_detected!("avx512f") {
-                available.push(Self(Path::Avx512));
+                let bf16 = std::arch::is_x86_feature_detected!("avx512bf16");
+                available.push(Self(Path::Avx512 { bf16 }));
             }
             if counts
                 && std::arch::is_x86_feature_detected!("avx2")
@@ -110,7 +115,7 @@ impl Kernels {
             #[cfg(target_arch = "x86_64")]
             Path::Avx2 => "avx2",
             #[cfg(target_arch = "x86_64")]
-            Path::Avx512 => "avx512",
+            Path::Avx512 { .. } => "avx512",
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Path::Neon => "neon",
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
@@ -157,6 +162,20 @@ pub trait Real: WithDType + Default + sealed::Sealed {
     /// Runs `work` with this path's registers.
     #[doc(hidden)]
     fn dispatch<W: Work<Self>>(kernels: Kernels, work: W) -> W::Output;
+
+    /// Two numbers rounded to bf16, in the place of one.
+    #[doc(hidden)]
+    fn pair(first: Self, second: Self) -> Self;
+
+    /// For pairs: `addend`, plus the product of the second numbers, plus that of the first, each sum rounded.
+    #[doc(hidden)]
+    fn dot_pair(self, other: Self, addend: Self) -> Self;
+
+    /// Runs `work` that multiplies pairs: with instructions for them where the processor has some.
+    #[doc(hidden)]
+    fn dispatch_pairs<W: Work<Self>>(kernels: Kernels, work: W) -> W::Output {
+        Self::dispatch(kernels, work)
+    }
 }
 
 mod sealed {
@@ -180,7 +199,7 @@ impl Real for f32 {
             #[cfg(target_arch = "x86_64")]
             Path::Avx2 => lanes::Avx2::COUNT,
             #[cfg(target_arch = "x86_64")]
-            Path::Avx512 => lanes::Avx512::COUNT,
+            Path::Avx512 { .. } => lanes::Avx512::<false>::COUNT,
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Path::Neon => lanes::Neon::COUNT,
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
@@ -194,7 +213,7 @@ impl Real for f32 {
         #[cfg(target_arch = "x86_64")]
         #[target_feature(enable = "avx512f,popcnt")]
         fn avx512<W: Work<f32>>(work: W) -> W::Output {
-            work.run::<lanes::Avx512>()
+            work.run::<lanes::Avx512<false>>()
         }
         #[cfg(target_arch = "x86_64")]
         #[target_feature(enable = "avx2,fma,popcnt")]
@@ -208,13 +227,37 @@ impl Real for f32 {
             Path::Avx2 => unsafe { avx2(work) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: `Path::Avx512` is made only by `Kernels::available`, which saw avx512f and popcnt on this processor.
-            Path::Avx512 => unsafe { avx512(work) },
+            Path::Avx512 { .. } => unsafe { avx512(work) },
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Path::Neon => work.run::<lanes::Neon>(),
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             Path::Simd128 => work.run::<lanes::Simd128<false>>(),
             #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
             Path::RelaxedSimd => work.run::<lanes::Simd128<true>>(),
+        }
+    }
+
+    #[inline(always)]
+    fn pair(first: Self, second: Self) -> Self {
+        Self::from_bits(pair::pack(first, second))
+    }
+
+    #[inline(always)]
+    fn dot_pair(self, other: Self, addend: Self) -> Self {
+        pair::dot(self.to_bits(), other.to_bits(), addend)
+    }
+
+    fn dispatch_pairs<W: Work<Self>>(kernels: Kernels, work: W) -> W::Output {
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx512f,avx512bf16,popcnt")]
+        fn avx512<W: Work<f32>>(work: W) -> W::Output {
+            work.run::<lanes::Avx512<true>>()
+        }
+        match kernels.0 {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: `Kernels::available` saw avx512f, popcnt and, as the field says, avx512bf16 on this processor.
+            Path::Avx512 { bf16: true } => unsafe { avx512(work) },
+            _ => Self::dispatch(kernels, work),
         }
     }
 }
@@ -234,5 +277,17 @@ impl Real for f64 {
 
     fn dispatch<W: Work<Self>>(_: Kernels, work: W) -> W::Output {
         work.run::<Plain<Self, 4>>()
+    }
+
+    #[inline(always)]
+    fn pair(first: Self, second: Self) -> Self {
+        Self::from_bits(u64::from(pair::pack(first as f32, second as f32)))
+    }
+
+    #[inline(always)]
+    fn dot_pair(self, other: Self, addend: Self) -> Self {
+        let [left, right] = [self, other].map(|pair| pair::unpack(pair.to_bits() as u32));
+        let [first, second] = [0, 1].map(|i| Self::from(left[i]) * Self::from(right[i]));
+        addend + second + first
     }
 }

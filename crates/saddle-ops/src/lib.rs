@@ -68,7 +68,7 @@ pub use conv2d::{
 pub use draws::{Draws, Stream};
 pub use error::{Error, Result};
 pub use kernels::{Buffer, Kernels, Real};
-pub use linear::{Linear, LinearScratch, linear_gradients_naive, linear_naive};
+pub use linear::{Linear, LinearScratch, Precision, linear_gradients_naive, linear_naive};
 pub use max_pool2d::{
     DEAD, Pool, max_pool2d, max_pool2d_composed, max_pool2d_gradient_naive, max_pool2d_naive,
 };

@@ -1,7 +1,9 @@
 //! Linear layers and their gradients against the definition.
 
 use proptest::prelude::*;
-use saddle_ops::{Kernels, Linear, LinearScratch, Real, linear_gradients_naive, linear_naive};
+use saddle_ops::{
+    Kernels, Linear, LinearScratch, Precision, Real, linear_gradients_naive, linear_naive,
+};
 use saddle_tests::kernels::{dot, eighths, largest_difference, slopes, sparse_eighths};
 use saddle_tests::model::signed;
 
@@ -126,7 +128,7 @@ struct Bits {
 const INPUTS: usize = 1100;
 const OUTPUTS: usize = 270;
 
-fn bits(kernels: Kernels, count: usize) -> Bits {
+fn bits(kernels: Kernels, precision: Precision, count: usize) -> Bits {
     // Every third row has few zeros, so it goes another way than its neighbours.
     let numbers = |length: usize, count: usize, salt, kept| {
         let values = signed(count * length, salt, 24).into_iter().map(|value| value as f32);
@@ -140,19 +142,22 @@ fn bits(kernels: Kernels, count: usize) -> Bits {
     let (weight, bias): (Vec<f32>, Vec<f32>) =
         (numbers(INPUTS, OUTPUTS, 3, 100), numbers(OUTPUTS, 1, 4, 100));
     let (batch, cotangent) = (&batch[..count * INPUTS], &cotangent[..count * OUTPUTS]);
-    let linear = Linear::new(kernels, INPUTS, &weight, &bias).expect("fits");
+    let linear = Linear::with_precision(kernels, precision, INPUTS, &weight, &bias).expect("fits");
     let scratch = &mut LinearScratch::default();
     let mut out = vec![0.0; count * OUTPUTS];
     linear.forward(batch, true, &mut out, scratch).expect("fits");
     let mut gradient = vec![0.0; count * INPUTS];
     linear.input_gradient(cotangent, &mut gradient, scratch).expect("fits");
-    let (weight, bias) = linear.weight_gradient(batch, cotangent, scratch).expect("fits");
+    let by_weights = match precision {
+        Precision::Full => linear.weight_gradient(batch, cotangent, scratch).expect("fits"),
+        Precision::Bf16 => Default::default(),
+    };
     let row = |(out, gradient): (&[f32], &[f32])| {
         out.iter().chain(gradient).map(|value| value.to_bits()).collect()
     };
     Bits {
         rows: out.chunks(OUTPUTS).zip(gradient.chunks(INPUTS)).map(row).collect(),
-        weights: weight.iter().chain(&bias).map(|value| value.to_bits()).collect(),
+        weights: by_weights.0.iter().chain(&by_weights.1).map(|value| value.to_bits()).collect(),
     }
 }
 
@@ -161,13 +166,19 @@ fn a_row_has_the_same_bits_in_any_batch_on_any_number_of_threads() {
     let pools = [1, 2, 3].map(|threads| {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a few threads")
     });
-    for kernels in Kernels::available() {
-        let alone = pools[0].install(|| bits(kernels, 100));
+    let paths = Kernels::available().into_iter();
+    for (kernels, precision) in paths.flat_map(|kernels| {
+        [Precision::Full, Precision::Bf16].map(|precision| (kernels, precision))
+    }) {
+        let alone = pools[0].install(|| bits(kernels, precision, 100));
         for count in [1, 2, 7, 13, 14, 15, 64, 65, 97, 100] {
             let found: Vec<Bits> =
-                pools.iter().map(|pool| pool.install(|| bits(kernels, count))).collect();
+                pools.iter().map(|pool| pool.install(|| bits(kernels, precision, count))).collect();
             for found in &found {
-                assert!(found.rows == alone.rows[..count], "{count} rows on {kernels}");
+                assert!(
+                    found.rows == alone.rows[..count],
+                    "{count} rows on {kernels}, {precision:?}"
+                );
             }
             let weights = &found[0].weights;
             assert!(found.iter().all(|found| found.weights == *weights), "weights on {kernels}");

@@ -1,5 +1,6 @@
 //! The CPU kernels against their naive twins and their difference quotients, and the engine against itself.
 
+mod bf16;
 mod conv2d;
 mod engine;
 mod linear;

@@ -28,6 +28,13 @@ pub trait Lanes: Masks {
     /// `self * factor + addend`, rounded once if the processor can, else twice.
     fn mul_add(self, factor: Self, addend: Self) -> Self;
 
+    /// Lanes that hold [pairs](Real::pair): for each of them `addend`, plus the products of the second numbers and of the
+    /// first.
+    #[inline(always)]
+    fn dot_pairs(self, other: Self, addend: Self) -> Self {
+        dot_pairs_one_by_one(self, other, addend)
+    }
+
     /// `self + other`.
     fn plus(self, other: Self) -> Self;
 
@@ -77,6 +84,19 @@ pub trait Lanes: Masks {
             }
         }
     }
+}
+
+/// [`Lanes::dot_pairs`] by its definition.
+#[inline(always)]
+fn dot_pairs_one_by_one<L: Lanes>(left: L, right: L, addend: L) -> L {
+    let [mut lefts, mut rights, mut sums] = [[L::Number::ZERO; WIDEST]; 3];
+    left.store(&mut lefts);
+    right.store(&mut rights);
+    addend.store(&mut sums);
+    for i in 0..L::COUNT {
+        sums[i] = lefts[i].dot_pair(rights[i], sums[i]);
+    }
+    L::load(&sums)
 }
 
 /// Asks for the cache line of a slice's first number, without waiting for it.
@@ -151,12 +171,13 @@ pub(super) use x86::{Avx2, Avx512};
 mod x86 {
     use super::Lanes;
     use std::arch::x86_64::*;
+    use std::mem::transmute;
 
-    /// 16 numbers in a 512-bit register.
+    /// 16 numbers in a 512-bit register; with `BF16` where the processor multiplies pairs by one instruction.
     #[derive(Clone, Copy)]
-    pub(crate) struct Avx512(pub(in crate::kernels) __m512);
+    pub(crate) struct Avx512<const BF16: bool>(pub(in crate::kernels) __m512);
 
-    impl Lanes for Avx512 {
+    impl<const BF16: bool> Lanes for Avx512<BF16> {
         const COUNT: usize = 16;
         const TILE_ROWS: usize = 12;
         const TILE_CELLS: usize = 7;
@@ -185,6 +206,19 @@ mod x86 {
         fn mul_add(self, factor: Self, addend: Self) -> Self {
             // SAFETY: as in `splat`.
             Self(unsafe { _mm512_fmadd_ps(self.0, factor.0, addend.0) })
+        }
+
+        #[inline(always)]
+        fn dot_pairs(self, other: Self, addend: Self) -> Self {
+            if !BF16 {
+                return super::dot_pairs_one_by_one(self, other, addend);
+            }
+            // SAFETY: as in `splat`, and `BF16` is set in `Real::dispatch_pairs`'s function for such processors alone.
+            Self(unsafe {
+                let [left, right] =
+                    [self.0, other.0].map(|pairs| transmute::<__m512, __m512bh>(pairs));
+                _mm512_dpbf16_ps(addend.0, left, right)
+            })
         }
 
         #[inline(always)]

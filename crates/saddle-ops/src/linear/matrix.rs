@@ -68,10 +68,6 @@ impl<T: Real> Matrix<T> {
         (self.rows, self.columns) == (rows, columns)
     }
 
-    pub(super) fn rows(&self) -> usize {
-        self.rows
-    }
-
     pub(super) fn columns(&self) -> usize {
         self.columns
     }

@@ -17,25 +17,32 @@
 //! a chain of additions in order, fused or not as the path has it. So a row's result and input gradient depend on that
 //! row alone, and a weight's gradient on the batch in the order of its rows: bit for bit, however the work is cut and shared
 //! among threads.
+//!
+//! In bf16 ([`Precision`]) two numbers of the inner dimension travel in the place of one, as a *pair*: blocks are of 64 pairs, and
+//! a pair is skipped if both its numbers are zero.
 
 mod live;
 mod matrix;
 mod naive;
+mod precision;
 mod product;
 
 pub use naive::{linear as linear_naive, linear_gradients as linear_gradients_naive};
+pub use precision::Precision;
 
 use crate::{Error, Kernels, Real, Result};
 use matrix::Matrix;
-use product::{Left, Right, Shares, multiply};
+use product::{Left, Numbers, Right, Shares, multiply};
 
 /// A linear layer whose weights are laid out for both directions.
 pub struct Linear<T> {
     kernels: Kernels,
+    precision: Precision,
+    inputs: usize,
     bias: Vec<T>,
-    /// `inputs x outputs`.
+    /// `inputs x outputs`, in its precision.
     forward: Matrix<T>,
-    /// `outputs x inputs`.
+    /// `outputs x inputs`, in its precision.
     backward: Matrix<T>,
     /// Whether every weight is finite, so that zeros may be skipped.
     finite: bool,
@@ -49,6 +56,8 @@ pub struct LinearScratch<T> {
     batch: Option<Matrix<T>>,
     /// The cotangent by outputs.
     cotangent: Vec<T>,
+    /// A left factor in bf16.
+    pairs: Vec<T>,
 }
 
 impl<T: Real> Linear<T> {
@@ -58,6 +67,21 @@ impl<T: Real> Linear<T> {
     ///
     /// [`Error::InvalidShape`] when a side is 0 or the weight does not have both.
     pub fn new(kernels: Kernels, inputs: usize, weight: &[T], bias: &[T]) -> Result<Self> {
+        Self::with_precision(kernels, Precision::Full, inputs, weight, bias)
+    }
+
+    /// As [`Linear::new`]; the products with the weights are made in `precision`. A rounded layer has no weight gradient.
+    ///
+    /// # Errors
+    ///
+    /// As [`Linear::new`].
+    pub fn with_precision(
+        kernels: Kernels,
+        precision: Precision,
+        inputs: usize,
+        weight: &[T],
+        bias: &[T],
+    ) -> Result<Self> {
         if inputs == 0 || bias.is_empty() {
             return Err(Error::InvalidShape {
                 operation: "linear",
@@ -69,9 +93,11 @@ impl<T: Real> Linear<T> {
         }
         let mut linear = Self {
             kernels,
+            precision,
+            inputs,
             bias: vec![T::ZERO; bias.len()],
-            forward: Matrix::zeros(kernels, inputs, bias.len()),
-            backward: Matrix::zeros(kernels, bias.len(), inputs),
+            forward: Matrix::zeros(kernels, precision.length(inputs), bias.len()),
+            backward: Matrix::zeros(kernels, precision.length(bias.len()), inputs),
             finite: true,
         };
         linear.pack(weight, bias)?;
@@ -90,20 +116,26 @@ impl<T: Real> Linear<T> {
                 message: format!("bias of {} numbers for {} outputs", bias.len(), self.outputs()),
             });
         }
-        self.forward.transpose(weight)?;
-        self.finite = self.backward.copy(weight)?;
+        if weight.len() != self.inputs * bias.len() {
+            return Err(Error::InvalidShape {
+                operation: "linear weights",
+                message: format!("{} numbers for {} x {}", weight.len(), bias.len(), self.inputs),
+            });
+        }
+        let Self { forward, backward, .. } = self;
+        self.finite = self.precision.pack(self.kernels, weight, self.inputs, forward, backward)?;
         self.bias.copy_from_slice(bias);
         Ok(())
     }
 
     /// Features that come in.
     pub fn inputs(&self) -> usize {
-        self.forward.rows()
+        self.inputs
     }
 
     /// Features that go out.
     pub fn outputs(&self) -> usize {
-        self.forward.columns()
+        self.bias.len()
     }
 
     /// `(n, inputs)` to `(n, outputs)`; with `relu`, what is not above 0 becomes 0.
@@ -121,7 +153,7 @@ impl<T: Real> Linear<T> {
         self.check("linear forward", batch, out)?;
         let left = Left { values: batch, inner: self.inputs(), zeros: !self.finite };
         let right = Right { matrix: &self.forward, bias: Some(&self.bias), relu };
-        multiply(self.kernels, left, right, out, &mut scratch.shares);
+        self.multiply(left, right, out, scratch);
         Ok(())
     }
 
@@ -139,7 +171,7 @@ impl<T: Real> Linear<T> {
         self.check("linear input gradient", gradient, cotangent)?;
         let left = Left { values: cotangent, inner: self.outputs(), zeros: !self.finite };
         let right = Right { matrix: &self.backward, bias: None, relu: false };
-        multiply(self.kernels, left, right, gradient, &mut scratch.shares);
+        self.multiply(left, right, gradient, scratch);
         Ok(())
     }
 
@@ -147,7 +179,8 @@ impl<T: Real> Linear<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidShape`] when batch and cotangent do not fit.
+    /// [`Error::InvalidShape`] when batch and cotangent do not fit, [`Error::RoundedWeights`] when the layer's products
+    /// are rounded.
     pub fn weight_gradient(
         &self,
         batch: &[T],
@@ -156,6 +189,9 @@ impl<T: Real> Linear<T> {
     ) -> Result<(Vec<T>, Vec<T>)> {
         let (inputs, outputs) = (self.inputs(), self.outputs());
         let rows = self.check("linear weight gradient", batch, cotangent)?;
+        if self.precision != Precision::Full {
+            return Err(Error::RoundedWeights);
+        }
         let mut bias = vec![T::ZERO; outputs];
         let mut weight = vec![T::ZERO; inputs * outputs];
         if rows == 0 {
@@ -166,7 +202,7 @@ impl<T: Real> Linear<T> {
                 *bias += *value;
             }
         }
-        let LinearScratch { shares, batch: copied, cotangent: transposed } = scratch;
+        let LinearScratch { shares, batch: copied, cotangent: transposed, .. } = scratch;
         copied.take_if(|matrix| !matrix.fits(rows, inputs));
         let copied = copied.get_or_insert_with(|| Matrix::zeros(self.kernels, rows, inputs));
         let finite = copied.copy(batch)?;
@@ -174,8 +210,19 @@ impl<T: Real> Linear<T> {
         matrix::transpose(self.kernels, cotangent, outputs, transposed);
         let left = Left { values: transposed, inner: rows, zeros: !finite };
         let right = Right { matrix: copied, bias: None, relu: false };
-        multiply(self.kernels, left, right, &mut weight, shares);
+        multiply::<T, Numbers>(self.kernels, left, right, &mut weight, shares);
         Ok((weight, bias))
+    }
+
+    fn multiply(
+        &self,
+        left: Left<'_, T>,
+        right: Right<'_, T>,
+        out: &mut [T],
+        scratch: &mut LinearScratch<T>,
+    ) {
+        let LinearScratch { shares, pairs, .. } = scratch;
+        self.precision.multiply(self.kernels, left, right, out, shares, pairs);
     }
 
     /// The number of rows, when `batch` and `result` have the same.

@@ -10,7 +10,45 @@ use crate::{
     kernels::{Buffer, Lanes, WIDEST, Work, prefetch},
 };
 use rayon::prelude::*;
+use std::marker::PhantomData;
 use std::ops::Range;
+
+/// What a product makes of the numbers of its factors.
+pub(super) trait Arithmetic<T: Real>: Send + Sync {
+    /// Runs `work` with registers that this is made for.
+    fn dispatch<W: Work<T>>(kernels: Kernels, work: W) -> W::Output;
+
+    /// `sum` and what lanes of both factors add to it.
+    fn add<L: Lanes<Number = T>>(left: L, right: L, sum: L) -> L;
+}
+
+/// Factors hold numbers.
+pub(super) struct Numbers;
+
+impl<T: Real> Arithmetic<T> for Numbers {
+    fn dispatch<W: Work<T>>(kernels: Kernels, work: W) -> W::Output {
+        T::dispatch(kernels, work)
+    }
+
+    #[inline(always)]
+    fn add<L: Lanes<Number = T>>(left: L, right: L, sum: L) -> L {
+        left.mul_add(right, sum)
+    }
+}
+
+/// Factors hold pairs of numbers in bf16, two of the inner dimension in the place of one.
+pub(super) struct Pairs;
+
+impl<T: Real> Arithmetic<T> for Pairs {
+    fn dispatch<W: Work<T>>(kernels: Kernels, work: W) -> W::Output {
+        T::dispatch_pairs(kernels, work)
+    }
+
+    #[inline(always)]
+    fn add<L: Lanes<Number = T>>(left: L, right: L, sum: L) -> L {
+        left.dot_pairs(right, sum)
+    }
+}
 
 /// The left factor: rows of `inner` numbers, one after the other.
 #[derive(Clone, Copy)]
@@ -52,7 +90,7 @@ struct Scratch<T> {
 }
 
 /// `left * right` on all threads into `out`, row after row.
-pub(super) fn multiply<T: Real>(
+pub(super) fn multiply<T: Real, A: Arithmetic<T>>(
     kernels: Kernels,
     left: Left<'_, T>,
     right: Right<'_, T>,
@@ -76,7 +114,9 @@ pub(super) fn multiply<T: Real>(
         parts.zip(scratch).for_each(|((out, values), Scratch { live, sums })| {
             let left = Left { values, ..left };
             live.list(kernels, left, BLOCK);
-            T::dispatch(kernels, Product { left, live, right, columns: 0..columns, out, sums });
+            let columns = 0..columns;
+            let arithmetic = PhantomData::<A>;
+            A::dispatch(kernels, Product { left, live, right, columns, out, sums, arithmetic });
         });
         return;
     }
@@ -87,7 +127,8 @@ pub(super) fn multiply<T: Real>(
     let parts = results.par_chunks_mut(rows * share).zip(scratch).enumerate();
     parts.for_each(|(part, (out, Scratch { sums, .. }))| {
         let columns = part * share..part * share + out.len() / rows;
-        T::dispatch(kernels, Product { left, live, right, columns, out, sums });
+        let arithmetic = PhantomData::<A>;
+        A::dispatch(kernels, Product { left, live, right, columns, out, sums, arithmetic });
     });
     for (part, values) in results.chunks(rows * share).enumerate() {
         let width = values.len() / rows;
@@ -98,7 +139,7 @@ pub(super) fn multiply<T: Real>(
 }
 
 /// A product, waiting for its registers.
-struct Product<'a, T> {
+struct Product<'a, T, A> {
     left: Left<'a, T>,
     live: &'a Live<T>,
     right: Right<'a, T>,
@@ -107,6 +148,7 @@ struct Product<'a, T> {
     /// Result, row after row.
     out: &'a mut [T],
     sums: &'a mut Buffer<T>,
+    arithmetic: PhantomData<A>,
 }
 
 /// Rows of a block of the right matrix: it stays in the first-level cache while all left rows pass. Sums over a block are
@@ -120,7 +162,7 @@ pub(super) const GROUP: usize = 128;
 /// Rows that are taken whole at a time, if there are registers for their sums.
 const TALL: usize = 3;
 
-impl<T: Real> Work<T> for Product<'_, T> {
+impl<T: Real, A: Arithmetic<T>> Work<T> for Product<'_, T, A> {
     type Output = ();
 
     #[inline(always)]
@@ -131,10 +173,10 @@ impl<T: Real> Work<T> for Product<'_, T> {
             for column in self.columns.clone().step_by(WIDE * L::COUNT) {
                 let registers = (self.columns.end - column).div_ceil(L::COUNT);
                 match registers.next_power_of_two().min(WIDE) {
-                    WIDE => panel::<L, WIDE>(&mut self, group, column),
-                    4 => panel::<L, 4>(&mut self, group, column),
-                    2 => panel::<L, 2>(&mut self, group, column),
-                    _ => panel::<L, 1>(&mut self, group, column),
+                    WIDE => panel::<L, A, WIDE>(&mut self, group, column),
+                    4 => panel::<L, A, 4>(&mut self, group, column),
+                    2 => panel::<L, A, 2>(&mut self, group, column),
+                    _ => panel::<L, A, 1>(&mut self, group, column),
                 }
             }
         }
@@ -143,8 +185,8 @@ impl<T: Real> Work<T> for Product<'_, T> {
 
 /// A group of rows, some taken whole, against the panel of `V` registers from `column` on.
 #[inline(always)]
-fn panel<L: Lanes, const V: usize>(
-    work: &mut Product<'_, L::Number>,
+fn panel<L: Lanes, A: Arithmetic<L::Number>, const V: usize>(
+    work: &mut Product<'_, L::Number, A>,
     (whole, others): (&[u32], &[u32]),
     column: usize,
 ) {
@@ -162,16 +204,16 @@ fn panel<L: Lanes, const V: usize>(
             prefetch_registers::<L, V>(next, place.wait * ahead, TALL * ahead);
             if let (true, [_, second, third, rest @ ..]) = (L::TILE_ROWS >= 12, rows) {
                 let tall = [*first, *second, *third];
-                take_whole::<L, V, TALL>(work, tall, panel, places.clone(), place);
+                take_whole::<L, A, V, TALL>(work, tall, panel, places.clone(), place);
                 (rows, place.wait) = (rest, place.wait + TALL);
             } else {
-                take_whole::<L, V, 1>(work, [*first], panel, places.clone(), place);
+                take_whole::<L, A, V, 1>(work, [*first], panel, places.clone(), place);
                 (rows, place.wait) = (rest, place.wait + 1);
             }
         }
         for row in others {
             prefetch_registers::<L, V>(next, place.wait * ahead, ahead);
-            take_living::<L, V>(work, *row as usize, panel, place);
+            take_living::<L, A, V>(work, *row as usize, panel, place);
             place.wait += 1;
         }
     }
@@ -194,8 +236,8 @@ struct Place {
 
 /// One row's living numbers in a block.
 #[inline(always)]
-fn take_living<L: Lanes, const V: usize>(
-    work: &mut Product<'_, L::Number>,
+fn take_living<L: Lanes, A: Arithmetic<L::Number>, const V: usize>(
+    work: &mut Product<'_, L::Number, A>,
     row: usize,
     panel: &[L::Number],
     place: Place,
@@ -206,16 +248,16 @@ fn take_living<L: Lanes, const V: usize>(
         let factor = L::splat(*value);
         let right = &panel[*living as usize * (V * L::COUNT)..][..V * L::COUNT];
         for v in 0..V {
-            sums[v] = factor.mul_add(L::load(&right[v * L::COUNT..]), sums[v]);
+            sums[v] = A::add(factor, L::load(&right[v * L::COUNT..]), sums[v]);
         }
     }
-    end(work, &sums, row, place);
+    end::<L, A, V>(work, &sums, row, place);
 }
 
 /// All numbers of `R` rows in a block.
 #[inline(always)]
-fn take_whole<L: Lanes, const V: usize, const R: usize>(
-    work: &mut Product<'_, L::Number>,
+fn take_whole<L: Lanes, A: Arithmetic<L::Number>, const V: usize, const R: usize>(
+    work: &mut Product<'_, L::Number, A>,
     rows: [u32; R],
     panel: &[L::Number],
     places: Range<usize>,
@@ -234,18 +276,21 @@ fn take_whole<L: Lanes, const V: usize, const R: usize>(
         for v in 0..V {
             let right = L::load(&right[v * L::COUNT..]);
             for r in 0..R {
-                sums[r][v] = factors[r].mul_add(right, sums[r][v]);
+                sums[r][v] = A::add(factors[r], right, sums[r][v]);
             }
         }
     }
     for (r, sums) in sums.iter().enumerate() {
-        end(work, sums, rows[r] as usize, Place { wait: place.wait + r, ..place });
+        end::<L, A, V>(work, sums, rows[r] as usize, Place { wait: place.wait + r, ..place });
     }
 }
 
 /// What a row's sums over a block are added to: those over the blocks before, or the bias.
 #[inline(always)]
-fn before<L: Lanes, const V: usize>(work: &Product<'_, L::Number>, place: Place) -> [L; V] {
+fn before<L: Lanes, A: Arithmetic<L::Number>, const V: usize>(
+    work: &Product<'_, L::Number, A>,
+    place: Place,
+) -> [L; V] {
     let mut sums = [L::splat(L::Number::ZERO); V];
     if place.block > 0 {
         let from = &work.sums[place.wait * V * L::COUNT..][..V * L::COUNT];
@@ -265,13 +310,13 @@ fn before<L: Lanes, const V: usize>(work: &Product<'_, L::Number>, place: Place)
 
 /// Adds a row's sums over a block to those before and puts them where they belong.
 #[inline(always)]
-fn end<L: Lanes, const V: usize>(
-    work: &mut Product<'_, L::Number>,
+fn end<L: Lanes, A: Arithmetic<L::Number>, const V: usize>(
+    work: &mut Product<'_, L::Number, A>,
     sums: &[L; V],
     row: usize,
     place: Place,
 ) {
-    let mut whole = before::<L, V>(work, place);
+    let mut whole = before::<L, A, V>(work, place);
     for v in 0..V {
         whole[v] = whole[v].plus(sums[v]);
     }

@@ -7,7 +7,7 @@ use crate::kernels::{
 };
 use std::arch::x86_64::*;
 
-impl Masks for Avx512 {
+impl<const BF16: bool> Masks for Avx512<BF16> {
     type Number = f32;
     type Mask = __mmask16;
 
