@@ -78,6 +78,12 @@ pub trait Classifier: Send + Sync {
     /// Number of classes: the width of the logits.
     fn classes(&self) -> usize;
 
+    /// Whether its logits may decide who is fooled. One that says no trades exactness for speed: it may say where to go,
+    /// beside another that judges.
+    fn judges(&self) -> bool {
+        true
+    }
+
     /// Logits of a batch and the pullback through this pass.
     ///
     /// # Errors

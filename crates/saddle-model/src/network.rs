@@ -68,7 +68,7 @@ impl Network {
         self.executor
     }
 
-    /// `candle`, or `engine` with the name of its kernels: `engine-avx2`.
+    /// `candle`, or `engine` with the name of its kernels: `engine-avx2`; see [`Executor::name`].
     pub fn executor_name(&self) -> String {
         self.executor.name()
     }
@@ -102,6 +102,10 @@ impl Network {
 impl Classifier for Network {
     fn classes(&self) -> usize {
         self.architecture.classes
+    }
+
+    fn judges(&self) -> bool {
+        !matches!(self.executor, Executor::EngineBf16(_))
     }
 
     fn forward<'a>(&'a self, images: &Tensor, mode: Mode<'_>) -> Result<(Tensor, Pullback<'a>)> {

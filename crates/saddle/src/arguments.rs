@@ -176,6 +176,11 @@ pub(crate) struct Attack {
     /// Which iterates count.
     #[arg(long, value_enum, default_value = "final")]
     pub(crate) judge: JudgeName,
+    /// Precision of wide linear layers where the attack looks for gradients. With bf16 they cost less on processors with
+    /// instructions for it (avx512_bf16) and more elsewhere; every verdict is taken in full precision all the same, by
+    /// passes of its own.
+    #[arg(long, value_enum, default_value = "full", value_name = "PRECISION")]
+    pub(crate) directions: PrecisionName,
     /// Most forward and backward passes per digit, judging included, which takes 2.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(2..))]
     pub(crate) cap: Option<u64>,
@@ -261,6 +266,12 @@ pub(crate) enum StartName {
     Natural,
     Uniform,
     Gaussian,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PrecisionName {
+    Full,
+    Bf16,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

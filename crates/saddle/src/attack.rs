@@ -16,7 +16,7 @@ use saddle_report::statistics::wilson;
 
 use crate::Ended;
 use crate::archive::{Images, write_file};
-use crate::arguments::{Attack, AttackName, JudgeName, StartName};
+use crate::arguments::{Attack, AttackName, JudgeName, PrecisionName, StartName};
 use crate::environment;
 use crate::progress::Stop;
 
@@ -27,6 +27,8 @@ struct Found<'a> {
     weights_sha256: String,
     network: &'a str,
     kernels: String,
+    /// What looked for gradients.
+    directions: String,
     data_sha256: String,
     attack: String,
     settings: &'a ProjectedAscent,
@@ -57,6 +59,7 @@ pub(crate) fn run(arguments: &Attack) -> Result<Ended> {
         .with_context(|| format!("cannot read {}", arguments.weights.display()))?;
     let network = open(&bytes, arguments.network.as_deref(), &machine)
         .with_context(|| arguments.weights.display().to_string())?;
+    let guide = guide(arguments, &network, &machine)?;
     let digits = environment::digits(&arguments.computing, Split::Test)?;
     let end = arguments.offset.saturating_add(arguments.count as usize);
     if end > digits.len() {
@@ -90,7 +93,12 @@ pub(crate) fn run(arguments: &Attack) -> Result<Ended> {
         let range = start..end.min(start.saturating_add(batch));
         let examples = examples(&digits, range.clone(), &machine.device)?;
         let draws = Draws::new(arguments.seed);
-        let outcome = driver.run(&network, &ascent, &examples, &objective, draws)?;
+        let outcome = match &guide {
+            None => driver.run(&network, &ascent, &examples, &objective, draws)?,
+            Some(guide) => {
+                driver.run_guided(&network, guide, &ascent, &examples, &objective, draws)?
+            }
+        };
         if arguments.images.is_some() {
             collect(&mut images, &examples, &outcome, driver.judge)?;
         }
@@ -103,7 +111,8 @@ pub(crate) fn run(arguments: &Attack) -> Result<Ended> {
     if verdicts.is_empty() {
         return Ok(Ended::Interrupted);
     }
-    let found = summary(arguments, &ascent, &bytes, &network, &digits, &driver, &verdicts);
+    let networks = (&network, guide.as_ref().unwrap_or(&network));
+    let found = summary(arguments, &ascent, &bytes, networks, &digits, &driver, &verdicts);
     print(&found);
     if let Some(path) = &arguments.out {
         write_file(path, &serde_json::to_vec_pretty(&found)?)?;
@@ -162,6 +171,21 @@ fn open(bytes: &[u8], name: Option<&str>, machine: &Machine) -> Result<Network> 
     Ok(Network::new(network.architecture().clone(), weights, Executor::Candle)?)
 }
 
+/// The network that looks for gradients, if not the one that is attacked.
+fn guide(arguments: &Attack, network: &Network, machine: &Machine) -> Result<Option<Network>> {
+    match (arguments.directions, machine.executor) {
+        (PrecisionName::Full, _) => Ok(None),
+        (PrecisionName::Bf16, Executor::Engine(kernels)) => {
+            let (architecture, weights) = (network.architecture(), network.weights());
+            let executor = Executor::EngineBf16(kernels);
+            Ok(Some(Network::new(architecture.clone(), weights.clone(), executor)?))
+        }
+        (PrecisionName::Bf16, _) => {
+            bail!("--directions bf16 belongs to our kernels; leave it out, or use --device cpu")
+        }
+    }
+}
+
 fn examples(digits: &Dataset, range: std::ops::Range<usize>, device: &Device) -> Result<Examples> {
     let shape = (range.len(), 1, digits.rows, digits.cols);
     let images = Tensor::from_vec(digits.pixels_f32(range.clone()), shape, device)?;
@@ -200,7 +224,7 @@ fn summary<'a>(
     arguments: &Attack,
     ascent: &'a ProjectedAscent,
     bytes: &[u8],
-    network: &'a Network,
+    (network, guide): (&'a Network, &Network),
     digits: &Dataset,
     driver: &Driver,
     verdicts: &'a [Verdict],
@@ -214,6 +238,7 @@ fn summary<'a>(
         weights_sha256: sha256_hex(bytes),
         network: &network.architecture().name,
         kernels: network.executor_name(),
+        directions: guide.executor_name(),
         data_sha256: digits.sha256(),
         attack: ascent.name(),
         settings: ascent,

@@ -3,6 +3,7 @@
 mod accounting;
 mod ascent;
 mod engine;
+mod guides;
 mod independence;
 mod judging;
 mod refusals;

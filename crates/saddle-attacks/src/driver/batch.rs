@@ -10,10 +10,9 @@ use saddle_ops::{Draws, GradientHealth, Norm};
 
 use super::{Driver, ledger::Ledger, question::Question, referee::Referee};
 use crate::{
-    attack::{Answer, Attack, Query, Run, answer, evaluate},
+    attack::{Answer, Query, Run, answer, evaluate},
     error::{Error, Result},
-    examples::{Examples, select_rows},
-    threat_model::Objective,
+    examples::select_rows,
     trace::StepTrace,
     verdict::{Judge, Outcome, Verdict},
 };
@@ -37,6 +36,8 @@ struct Record {
 pub(super) struct Batch<'a> {
     driver: &'a Driver,
     referee: Referee<'a>,
+    /// Who answers questions for gradients, if not the classifier that is attacked.
+    guide: Option<&'a dyn Classifier>,
     draws: Draws,
     records: Vec<Record>,
     ledger: Ledger,
@@ -59,16 +60,15 @@ impl<'a> Batch<'a> {
     /// Judges the natural images: one forward pass each.
     pub(super) fn new(
         driver: &'a Driver,
-        classifier: &'a dyn Classifier,
-        attack: &'a dyn Attack,
-        examples: Examples,
-        objective: Objective,
+        referee: Referee<'a>,
+        guide: Option<&'a dyn Classifier>,
         draws: Draws,
     ) -> Result<Self> {
-        let count = examples.len();
+        let count = referee.examples.len();
         let mut batch = Self {
             driver,
-            referee: Referee { classifier, attack, examples, objective },
+            referee,
+            guide,
             draws,
             records: Vec::with_capacity(count),
             ledger: Ledger::new(count, driver.cap),
@@ -152,7 +152,7 @@ impl<'a> Batch<'a> {
     fn leave_if_fooled(&mut self, restart: &mut Restart, question: &Question<'_>) -> Result<bool> {
         let unknown: Vec<usize> =
             (0..restart.active.len()).filter(|&row| restart.judged[row].is_none()).collect();
-        if self.driver.judge == Judge::Final || question.at_iterate || unknown.is_empty() {
+        if self.driver.judge == Judge::Final || self.shows(question) || unknown.is_empty() {
             return Ok(false);
         }
         let fooled = self.judge_iterate(restart, &unknown)?;
@@ -171,7 +171,8 @@ impl<'a> Batch<'a> {
         query: &Query,
         question: &Question<'_>,
     ) -> Result<()> {
-        let Some(answer) = answer(self.referee.classifier, query)? else { return Ok(()) };
+        let asked = self.guide.filter(|_| question.gradient).unwrap_or(self.referee.classifier);
+        let Some(answer) = answer(asked, query)? else { return Ok(()) };
         let backward = u64::from(question.gradient);
         for &row in question.rows {
             self.ledger.charge(restart.active[row], 1, backward);
@@ -182,7 +183,7 @@ impl<'a> Batch<'a> {
             self.record_step(restart, question, &answer)?;
         }
         let mut fooled = Vec::new();
-        if question.at_iterate {
+        if self.shows(question) {
             let seen: Vec<usize> =
                 (0..restart.active.len()).filter(|&row| restart.judged[row].is_none()).collect();
             let predictions: Vec<u32> = seen.iter().map(|&row| predictions[row]).collect();
@@ -318,7 +319,7 @@ impl<'a> Batch<'a> {
         answer: &Answer,
     ) -> Result<()> {
         let iterate = self.iterate(restart)?;
-        let bought = if question.at_iterate && answer.gradient.is_some() {
+        let bought = if self.shows(question) && answer.gradient.is_some() {
             None
         } else {
             let rows: Vec<usize> = (0..restart.active.len()).collect();
@@ -341,6 +342,11 @@ impl<'a> Batch<'a> {
             distances: self.referee.objective.goal.norm().distances(&natural, &iterate)?,
         });
         Ok(())
+    }
+
+    /// Whether the answer shows what the classifier that is attacked makes of the iterate.
+    fn shows(&self, question: &Question<'_>) -> bool {
+        question.at_iterate && !(question.gradient && self.guide.is_some())
     }
 
     fn question<'q>(&self, restart: &Restart, query: &'q Query) -> Result<Option<Question<'q>>> {

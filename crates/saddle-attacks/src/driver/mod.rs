@@ -21,6 +21,12 @@
 //! go on with the survivors, and a misclassified natural image is not attacked at all. Either
 //! way a misclassified natural image does not count as robust.
 //!
+//! # Guides
+//!
+//! Another classifier may answer the questions for gradients ([`Driver::run_guided`]): one that is cheaper, such as the same
+//! network in fewer bits. Its word is never a verdict: what its answers show of an iterate is not believed, and iterates
+//! that count pay a forward pass of the classifier that is attacked.
+//!
 //! # Invariants
 //!
 //! An example's verdict, images and trace do not depend on `batch`, on the order of the examples,
@@ -49,6 +55,7 @@ use crate::{
 };
 
 use batch::Batch;
+use referee::Referee;
 
 /// How an attack is run and judged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -97,7 +104,46 @@ impl Driver {
         objective: &Objective,
         draws: Draws,
     ) -> Result<Outcome> {
+        self.attack(classifier, None, attack, examples, objective, draws)
+    }
+
+    /// [`Driver::run`] with gradients from `guide`, which sees the same images and knows the same classes; all verdicts
+    /// are the classifier's.
+    ///
+    /// # Errors
+    ///
+    /// As [`Driver::run`], and a guide with another number of classes.
+    pub fn run_guided(
+        &self,
+        classifier: &dyn Classifier,
+        guide: &dyn Classifier,
+        attack: &dyn Attack,
+        examples: &Examples,
+        objective: &Objective,
+        draws: Draws,
+    ) -> Result<Outcome> {
+        let (judges, guides) = (classifier.classes(), guide.classes());
+        if judges != guides {
+            let message = format!("knows {guides} classes, the classifier {judges}");
+            return Err(Error::setting("guide", message));
+        }
+        self.attack(classifier, Some(guide), attack, examples, objective, draws)
+    }
+
+    fn attack(
+        &self,
+        classifier: &dyn Classifier,
+        guide: Option<&dyn Classifier>,
+        attack: &dyn Attack,
+        examples: &Examples,
+        objective: &Objective,
+        draws: Draws,
+    ) -> Result<Outcome> {
         self.check()?;
+        if !classifier.judges() {
+            let message = "its logits are not exact enough for verdicts; let it guide another one";
+            return Err(Error::setting("classifier", message));
+        }
         if self.restarts > 1 && attack.repeats_itself() {
             let restarts = self.restarts;
             return Err(Error::setting(
@@ -113,7 +159,8 @@ impl Driver {
             let rows: Vec<usize> = (start..examples.len().min(start + self.batch)).collect();
             let part = examples.select(&rows)?;
             let objective = objective.select(&rows)?;
-            let outcome = Batch::new(self, classifier, attack, part, objective, draws)?.run()?;
+            let referee = Referee { classifier, attack, examples: part, objective };
+            let outcome = Batch::new(self, referee, guide, draws)?.run()?;
             verdicts.extend(outcome.verdicts);
             images.push(outcome.images);
             final_images.push(outcome.final_images);

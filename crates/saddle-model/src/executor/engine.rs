@@ -19,7 +19,7 @@ mod rows;
 mod store;
 
 use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
-use saddle_ops::{Kernels, Real};
+use saddle_ops::{Kernels, Precision, Real};
 
 use super::dropout::Dropout;
 use crate::{Architecture, Error, Gradients, Layer, Mode, Parameter, Result, Wanted, Weights};
@@ -40,15 +40,16 @@ pub(crate) enum EngineTape {
 }
 
 impl Engine {
-    /// Packs checked weights of a valid architecture; `f32` or `f64`, on the CPU.
+    /// Packs checked weights of a valid architecture; `f32` or `f64`, on the CPU. `wide` is the precision of wide linear layers.
     pub(crate) fn new(
         architecture: &Architecture,
         weights: &Weights,
         kernels: Kernels,
+        wide: Precision,
     ) -> Result<Self> {
         Ok(match weights.dtype() {
-            DType::F64 => Self::F64(Runner::new(architecture, weights, kernels)?),
-            _ => Self::F32(Runner::new(architecture, weights, kernels)?),
+            DType::F64 => Self::F64(Runner::new(architecture, weights, kernels, wide)?),
+            _ => Self::F32(Runner::new(architecture, weights, kernels, wide)?),
         })
     }
 
@@ -114,7 +115,12 @@ pub(crate) struct Tape<T> {
 }
 
 impl<T: Real> Runner<T> {
-    fn new(architecture: &Architecture, weights: &Weights, kernels: Kernels) -> Result<Self> {
+    fn new(
+        architecture: &Architecture,
+        weights: &Weights,
+        kernels: Kernels,
+        wide: Precision,
+    ) -> Result<Self> {
         let layers = &architecture.layers;
         let flat =
             layers.iter().position(|layer| matches!(layer, Layer::Flatten | Layer::Linear { .. }));
@@ -126,7 +132,7 @@ impl<T: Real> Runner<T> {
         Ok(Self {
             input: architecture.input,
             images: ImagePart::new(architecture.input, before, &before_slices, kernels)?,
-            rows: RowPart::new(before.len(), behind, behind_tensors, kernels)?,
+            rows: RowPart::new(before.len(), behind, behind_tensors, kernels, wide)?,
             parameters: architecture.parameters(),
             tapes: Store::default(),
         })

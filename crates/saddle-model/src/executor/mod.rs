@@ -9,7 +9,7 @@ mod dropout;
 mod engine;
 
 use candle_core::{DType, Tensor};
-use saddle_ops::Kernels;
+use saddle_ops::{Kernels, Precision};
 
 use crate::{Architecture, Error, Gradients, Mode, Result, Wanted, Weights};
 use candle::{Candle, CandleTape};
@@ -20,15 +20,20 @@ use engine::{Engine, EngineTape};
 pub enum Executor {
     /// Our kernels on the CPU, along the given path of instructions.
     Engine(Kernels),
+    /// The same, but for wide linear layers, whose products round their factors to bf16: less memory to read, and faster
+    /// where the processor has instructions for it. It says where a loss grows ([`Classifier::judges`](crate::Classifier::judges) is
+    /// `false`); it does not judge, and does not train.
+    EngineBf16(Kernels),
     /// candle's operations, on the device where the weights live.
     Candle,
 }
 
 impl Executor {
-    /// `candle`, or `engine` with the name of its kernels: `engine-avx2`.
+    /// `candle`, or `engine` with the name of its kernels: `engine-avx2`, `engine-avx2+bf16`.
     pub fn name(self) -> String {
         match self {
             Self::Engine(kernels) => format!("engine-{}", kernels.name()),
+            Self::EngineBf16(kernels) => format!("engine-{}+bf16", kernels.name()),
             Self::Candle => "candle".to_owned(),
         }
     }
@@ -61,18 +66,21 @@ pub(crate) fn prepare(
             ),
         });
     }
-    match executor {
-        Executor::Candle => Ok(Prepared::Candle(Candle::new(architecture, weights)?)),
-        Executor::Engine(kernels) if weights.device().is_cpu() => {
-            Ok(Prepared::Engine(Engine::new(architecture, weights, kernels)?))
-        }
-        Executor::Engine(_) => Err(Error::WeightsMismatch {
+    let (kernels, precision) = match executor {
+        Executor::Candle => return Ok(Prepared::Candle(Candle::new(architecture, weights)?)),
+        Executor::Engine(kernels) => (kernels, Precision::Full),
+        Executor::EngineBf16(kernels) => (kernels, Precision::Bf16),
+    };
+    if weights.device().is_cpu() {
+        Ok(Prepared::Engine(Engine::new(architecture, weights, kernels, precision)?))
+    } else {
+        Err(Error::WeightsMismatch {
             architecture: architecture.name.clone(),
             message: format!(
                 "they are on {:?}; the engine runs on the CPU, other devices take the candle executor",
                 weights.device().location()
             ),
-        }),
+        })
     }
 }
 

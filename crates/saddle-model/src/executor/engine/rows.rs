@@ -1,10 +1,14 @@
 //! The part of a network from its `Flatten` on: linear layers, ReLUs and dropout, all rows of a batch together.
 
 use candle_core::Tensor;
-use saddle_ops::{Kernels, Linear, LinearScratch, Real};
+use saddle_ops::{Kernels, Linear, LinearScratch, Precision, Real};
 
 use super::{Dropout, store::Store, with_slice};
 use crate::{Error, Layer, Result};
+
+/// Fewest inputs and outputs of a linear layer that counts as wide. Narrower ones cost nothing, and the last one's sums
+/// decide.
+const WIDE: usize = 128;
 
 /// The layers, packed.
 pub(super) struct RowPart<T> {
@@ -46,24 +50,29 @@ impl<T: Real> Tape<T> {
 }
 
 impl<T: Real> RowPart<T> {
-    /// The layers from the one at place `first` of the network on.
+    /// The layers from the one at place `first` of the network on; wide linear ones multiply in the precision `wide`.
     pub(super) fn new(
         first: usize,
         layers: &[Layer],
         parameters: &[&Tensor],
         kernels: Kernels,
+        wide: Precision,
     ) -> Result<Self> {
         let mut parameters = parameters.chunks_exact(2);
         let mut steps = Vec::new();
         let mut layers = layers.iter().enumerate().peekable();
         while let Some((index, layer)) = layers.next() {
             match layer {
-                Layer::Linear { inputs, .. } => {
+                Layer::Linear { inputs, outputs, .. } => {
                     let [weight, bias] = parameters.next().unwrap_or_default() else {
                         return Err(unexpected(layer));
                     };
+                    let precision =
+                        if *inputs.min(outputs) < WIDE { Precision::Full } else { wide };
                     let linear = with_slice(weight, |weight| {
-                        with_slice(bias, |bias| Ok(Linear::new(kernels, *inputs, weight, bias)?))
+                        with_slice(bias, |bias| {
+                            Ok(Linear::with_precision(kernels, precision, *inputs, weight, bias)?)
+                        })
                     })?;
                     let relu = layers.next_if(|(_, next)| matches!(next, Layer::Relu)).is_some();
                     steps.push(Step::Linear { linear, relu });
