@@ -11,7 +11,7 @@ mod subjects;
 
 pub use digits::{Digits, noise};
 pub use operations::{input_gradient_flop, training_step_flop};
-pub use subjects::{Built, built, robust};
+pub use subjects::{Built, built, path_name, robust};
 
 /// Seed of everything that a bench draws.
 pub const SEED: u64 = 7;

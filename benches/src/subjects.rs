@@ -17,6 +17,11 @@ const STEPS: u32 = 120;
 const BATCH: usize = 50;
 const INNER_STEPS: u32 = 3;
 
+/// How records call the path of an executor: by its kernels, `avx512` or `avx512+bf16`.
+pub fn path_name(executor: Executor) -> String {
+    executor.name().trim_start_matches("engine-").to_owned()
+}
+
 /// The robust Madry network of the zoo.
 ///
 /// # Errors

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use candle_core::{DType, Tensor};
 use clap::Args;
-use saddle_benches::{Digits, robust};
+use saddle_benches::{Digits, path_name, robust};
 use saddle_data::Split;
 use saddle_model::{Aim, Classifier as _, Executor, Loss, LossKind, Mode, Network, Wanted};
 use saddle_ops::Kernels;
@@ -39,11 +39,12 @@ impl Gradients {
             let (logits, pulled) = pull(&double, &exact, &cotangent.to_dtype(DType::F64)?)?;
             more.push((format!("logits/{kind}/f64"), logits.to_dtype(DType::F32)?));
             more.push((format!("gradient/{kind}/f64"), pulled.to_dtype(DType::F32)?));
-            for kernels in Kernels::available() {
-                let network = robust(Executor::Engine(kernels))?;
-                let (logits, pulled) = pull(&network, images, &cotangent)?;
-                more.push((format!("logits/{kind}/{kernels}"), logits));
-                more.push((format!("gradient/{kind}/{kernels}"), pulled));
+            let paths = Kernels::available().into_iter().map(Executor::Engine);
+            for executor in paths.chain([Executor::EngineBf16(Kernels::detect())]) {
+                let (logits, pulled) = pull(&robust(executor)?, images, &cotangent)?;
+                let path = path_name(executor);
+                more.push((format!("logits/{kind}/{path}"), logits));
+                more.push((format!("gradient/{kind}/{path}"), pulled));
             }
             more.push((kind.to_owned(), images.clone()));
             more.push((format!("cotangent/{kind}"), cotangent));

@@ -9,9 +9,8 @@ use std::time::Instant;
 use anyhow::Result;
 use clap::Args;
 use cpu_time::ProcessTime;
-use saddle_benches::{Built, Digits, built};
+use saddle_benches::{Built, Digits, built, path_name};
 use saddle_data::Split;
-use saddle_model::Executor;
 use saddle_ops::Kernels;
 use serde_json::{Value, json};
 
@@ -87,12 +86,8 @@ impl Serve {
             Ok(kernels) => kernels,
             Err(lacking) => return Ok(Prepared::Absent(format!("not measured: {lacking}"))),
         };
-        let network = match built(
-            &self.network,
-            Executor::Engine(kernels),
-            self.data.clone(),
-            &self.cache,
-        )? {
+        let executor = self.work.executor(kernels);
+        let network = match built(&self.network, executor, self.data.clone(), &self.cache)? {
             Built::Network(network) => *network,
             Built::Unknown(why) => return Ok(Prepared::Absent(format!("not built yet: {why}"))),
         };
@@ -102,7 +97,7 @@ impl Serve {
             _ => (Split::Test, self.batch),
         };
         let mut hello =
-            json!({ "kernels": kernels.name(), "threads": rayon::current_num_threads() });
+            json!({ "kernels": path_name(executor), "threads": rayon::current_num_threads() });
         if self.peak {
             let flop = self.work.flop(network.architecture())? * count as u64;
             let unit = Box::new(move || {
@@ -115,9 +110,7 @@ impl Serve {
         if let Some(path) = &self.shared {
             share::side(path, &network, &digits, self.batch, self.work.trains())?;
         }
-        let Some(Unit { mut call, robust }) = self.work.unit(network, &digits, self.batch)? else {
-            return Ok(Prepared::Absent("not built yet: bf16 directions".to_owned()));
-        };
+        let Unit { mut call, robust } = self.work.unit(network, &digits, self.batch)?;
         if let Some(robust) = robust {
             call()?;
             hello["robust"] = robust.get().into();

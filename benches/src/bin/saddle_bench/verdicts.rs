@@ -1,6 +1,6 @@
 //! Whole attacks on every kernel path: rounding may not decide who is robust.
 //!
-//! Paths round differently, so iterates drift apart where a sign is a matter of rounding. What must agree is the verdict:
+//! On the fastest path also with directions in bf16. Paths round differently, so iterates drift apart where a sign is a matter of rounding. What must agree is the verdict:
 //! one line of JSON for each attack and path says how many digits are robust, and for how many the verdict differs from
 //! that of the portable path.
 
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use saddle_attacks::{Driver, Judge, Objective, ProjectedAscent, Start, ThreatModel, Verdict};
-use saddle_benches::{Digits, SEED, robust};
+use saddle_benches::{Digits, SEED, path_name, robust};
 use saddle_data::Split;
 use saddle_model::Executor;
 use saddle_ops::{Draws, Kernels, Norm};
@@ -39,11 +39,17 @@ impl Verdicts {
         let second_order = ProjectedAscent::second_order(Norm::Linf, 0.01, 40, 0.1, self.samples);
         for (name, attack) in [("pgd40_linf", pgd), ("so40_linf", second_order)] {
             let mut portable: Option<Vec<Verdict>> = None;
-            for kernels in Kernels::available().into_iter().rev() {
-                let network = robust(Executor::Engine(kernels))?;
-                let draws = Draws::new(SEED);
-                let outcome =
-                    Driver::default().run(&network, &attack, &examples, &objective, draws)?;
+            let paths = Kernels::available().into_iter().rev().map(Executor::Engine);
+            for executor in paths.chain([Executor::EngineBf16(Kernels::detect())]) {
+                let (driver, draws) = (Driver::default(), Draws::new(SEED));
+                let outcome = match executor {
+                    Executor::EngineBf16(kernels) => {
+                        let (judge, guide) =
+                            (robust(Executor::Engine(kernels))?, robust(executor)?);
+                        driver.run_guided(&judge, &guide, &attack, &examples, &objective, draws)?
+                    }
+                    _ => driver.run(&robust(executor)?, &attack, &examples, &objective, draws)?,
+                };
                 let robust = outcome.robust(Judge::Final);
                 let reference = portable.get_or_insert(outcome.verdicts.clone());
                 let pairs = reference.iter().zip(&outcome.verdicts);
@@ -52,7 +58,7 @@ impl Verdicts {
                 let line = json!({
                     "check": "verdicts",
                     "attack": name,
-                    "kernels": kernels.name(),
+                    "kernels": path_name(executor),
                     "digits": self.digits,
                     "robust": robust,
                     "differ": differ.count(),

@@ -13,9 +13,9 @@ use saddle_defenses::{
     StepSize, Trainer, TrainingPlan,
 };
 use saddle_model::{
-    Aim, Architecture, Classifier as _, Gradients, Loss, LossKind, Mode, Network, Wanted,
+    Aim, Architecture, Classifier as _, Executor, Gradients, Loss, LossKind, Mode, Network, Wanted,
 };
-use saddle_ops::{Draws, Norm, Radius, StepRule};
+use saddle_ops::{Draws, Kernels, Norm, Radius, StepRule};
 
 /// Radius, step size and steps of every attack here: those of Madry et al. for MNIST.
 const EPSILON: f64 = 0.3;
@@ -65,19 +65,21 @@ impl Work {
         })
     }
 
-    /// The work made ready; `None` for what is not built yet.
-    pub(crate) fn unit(
-        self,
-        network: Network,
-        digits: &Digits,
-        batch: usize,
-    ) -> Result<Option<Unit>> {
+    /// The executor that does it on these kernels.
+    pub(crate) fn executor(self, kernels: Kernels) -> Executor {
+        match self {
+            Self::InputGradientBf16 => Executor::EngineBf16(kernels),
+            _ => Executor::Engine(kernels),
+        }
+    }
+
+    /// The work made ready.
+    pub(crate) fn unit(self, network: Network, digits: &Digits, batch: usize) -> Result<Unit> {
         let call: Box<dyn FnMut() -> Result<()>> = match self {
-            Self::InputGradient => {
+            Self::InputGradient | Self::InputGradientBf16 => {
                 let (images, labels) = (digits.perturbed.clone(), digits.labels.clone());
                 Box::new(move || gradients(&network, &images, &labels, Wanted::INPUT).map(drop))
             }
-            Self::InputGradientBf16 => return Ok(None),
             Self::TrainAdam => {
                 let (images, labels) = (digits.perturbed.clone(), digits.labels.clone());
                 let examples = Examples::new(images, labels, digits.ids.clone())?;
@@ -93,9 +95,9 @@ impl Work {
                     Ok(())
                 })
             }
-            Self::Pgd40Linf => return Ok(Some(attack(network, digits.examples()?, batch)?)),
+            Self::Pgd40Linf => return attack(network, digits.examples()?, batch),
         };
-        Ok(Some(Unit { call, robust: None }))
+        Ok(Unit { call, robust: None })
     }
 }
 
