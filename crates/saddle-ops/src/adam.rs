@@ -7,6 +7,8 @@ use crate::{
     Error, Kernels, Real, Result,
     kernels::{Lanes, Work},
 };
+use rayon::prelude::*;
+use std::mem::MaybeUninit;
 
 /// One update with everything that is the same for all weights worked out:
 /// `m = beta1 m + rest1 g`, `v = beta2 v + rest2 g^2`, `w - rate m / (root_scale sqrt(v) + stabilizer)`.
@@ -33,7 +35,7 @@ pub struct Adam<T> {
 }
 
 impl<T: Real> Adam<T> {
-    /// Writes the new weights into `updated`; the moments move.
+    /// The new weights; the moments move. Threads share the numbers, and none meets another.
     ///
     /// # Errors
     ///
@@ -44,20 +46,34 @@ impl<T: Real> Adam<T> {
         weights: &[T],
         gradients: &[T],
         [first, second]: [&mut [T]; 2],
-        updated: &mut [T],
-    ) -> Result<()> {
+    ) -> Result<Vec<T>> {
         let length = weights.len();
-        let lengths = [gradients.len(), first.len(), second.len(), updated.len()];
-        if lengths != [length; 4] {
+        let lengths = [gradients.len(), first.len(), second.len()];
+        if lengths != [length; 3] {
             return Err(Error::InvalidShape {
                 operation: "adam",
                 message: format!("{lengths:?} numbers beside {length} weights"),
             });
         }
-        T::dispatch(kernels, Update { adam: self, weights, gradients, first, second, updated });
-        Ok(())
+        let mut updated = Vec::with_capacity(length);
+        let room = &mut updated.spare_capacity_mut()[..length];
+        (room.par_chunks_mut(CHUNK), weights.par_chunks(CHUNK))
+            .into_par_iter()
+            .zip(gradients.par_chunks(CHUNK))
+            .zip(first.par_chunks_mut(CHUNK))
+            .zip(second.par_chunks_mut(CHUNK))
+            .for_each(|((((updated, weights), gradients), first), second)| {
+                let adam = self;
+                T::dispatch(kernels, Update { adam, weights, gradients, first, second, updated });
+            });
+        // SAFETY: all slices are `length` long, so their chunks are too, and `Update` writes each number of its chunk.
+        unsafe { updated.set_len(length) };
+        Ok(updated)
     }
 }
+
+/// Numbers per chunk: a few cache pages, enough to pay for a task.
+const CHUNK: usize = 16 * 1024;
 
 struct Update<'a, T> {
     adam: Adam<T>,
@@ -65,7 +81,7 @@ struct Update<'a, T> {
     gradients: &'a [T],
     first: &'a mut [T],
     second: &'a mut [T],
-    updated: &'a mut [T],
+    updated: &'a mut [MaybeUninit<T>],
 }
 
 impl<T: Real> Work<T> for Update<'_, T> {
@@ -80,7 +96,7 @@ impl<T: Real> Work<T> for Update<'_, T> {
         for (((updated, &w), &g), (m, v)) in numbers.zip(first.iter_mut().zip(second)) {
             *m = beta1 * *m + rest1 * g;
             *v = beta2 * *v + rest2 * g * g;
-            *updated = w - rate * *m / (root_scale * v.root() + stabilizer);
+            updated.write(w - rate * *m / (root_scale * v.root() + stabilizer));
         }
     }
 }

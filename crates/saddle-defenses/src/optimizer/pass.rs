@@ -50,16 +50,8 @@ impl Rule {
                 };
                 // The bits are the same on every path.
                 let kernels = Kernels::detect();
-                let mut updated = vec![T::ZERO; weights.len()];
-                (updated.par_chunks_mut(CHUNK), weights.par_chunks(CHUNK))
-                    .into_par_iter()
-                    .zip(gradients.par_chunks(CHUNK))
-                    .zip(moments.first.par_chunks_mut(CHUNK))
-                    .zip(moments.second.par_chunks_mut(CHUNK))
-                    .try_for_each(|((((updated, weights), gradients), first), second)| {
-                        adam.update(kernels, weights, gradients, [first, second], updated)
-                    })?;
-                Ok(updated)
+                let moments = [&mut moments.first[..], &mut moments.second];
+                Ok(adam.update(kernels, weights, gradients, moments)?)
             }
             Self::Momentum { momentum, rate } => {
                 let (momentum, rate) = (T::from_f64(momentum), T::from_f64(rate));
