@@ -22,7 +22,7 @@
 //! | `ratios` | [`RatioChart`]: how many times faster than others |
 //! | `rivals` | [`RivalRow`], [`compare`]: attacks held against each other on the same digits |
 //! | `report` | [`Report`], [`Provenance`], [`Finding`], to and from JSON |
-//! | [`statistics`] | Wilson interval, exact McNemar test, Holm's adjustment, quantiles |
+//! | [`statistics`] | Wilson interval, paired differences, McNemar's test, equivalence, Holm's adjustment |
 //! | [`paper`] | Table 1 of Li, Chen, Wang and Carin (2019), as printed |
 //! | `grid`, `words` | cells sorted into networks and rows; the sentences, said once for every form |
 //! | `markdown`, `html`, `csv`, `plot` | one form of output each |

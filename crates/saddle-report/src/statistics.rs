@@ -2,6 +2,10 @@
 //!
 //! None of these functions panics; where an argument makes no sense the answer is absent.
 
+mod paired;
+
+pub use paired::{PairedDifference, common_sign, equivalence, paired_difference};
+
 /// The 97.5 % quantile of the standard normal distribution.
 pub const Z95: f64 = 1.959_963_984_540_054;
 

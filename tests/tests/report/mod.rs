@@ -2,6 +2,7 @@
 
 mod cells;
 mod json;
+mod paired;
 mod render;
 mod rivals;
 mod statistics;
