@@ -30,6 +30,22 @@ pub enum Error {
     /// A comparison without anyone to compare with.
     #[error("comparison: {0}")]
     Comparison(String),
+    /// An edge that no graph of that size has.
+    #[error("conflict graph: edge {} to {} among {vertices} vertices; ends must differ and lie below", ends[0], ends[1])]
+    Edge {
+        /// Both ends.
+        ends: [u32; 2],
+        /// Number of vertices.
+        vertices: usize,
+    },
+    /// A witness that proves no bound.
+    #[error("{what}: {message}; it proves no bound, compute it again")]
+    Witness {
+        /// Which part of the witness.
+        what: String,
+        /// What is wrong with it.
+        message: String,
+    },
     /// JSON that is no report.
     #[error("report.json: {0}")]
     Json(#[from] serde_json::Error),

@@ -29,6 +29,7 @@
 //!
 //! Deliberately absent: files, clocks, tensors, random numbers, colours that only work on white.
 
+pub mod bounds;
 mod cell;
 mod csv;
 mod error;

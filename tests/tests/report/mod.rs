@@ -1,5 +1,6 @@
 //! Statistics, and reports as JSON, Markdown, CSV and HTML.
 
+mod bounds;
 mod cells;
 mod json;
 mod paired;
