@@ -72,6 +72,7 @@ pub fn sample() -> Report {
         cells,
         figures: vec![figure()],
         rivals: rivals(),
+        bounds: Vec::new(),
         provenance: provenance(),
     }
 }

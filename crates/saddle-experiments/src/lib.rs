@@ -20,6 +20,7 @@
 //! read. The clock is read only to write down how long jobs took.
 
 mod agenda;
+mod conflicts;
 mod digits;
 mod error;
 mod job;
@@ -31,14 +32,15 @@ mod store;
 mod validate;
 mod write;
 
+pub use conflicts::{conflicts, in_conflict};
 pub use digits::{Digits, Part};
 pub use error::{Error, Result};
 pub use job::{Data, Machine, RunObserver, Unobserved};
 pub use key::{Key, Program, canonical_json, sha256_hex};
 pub use plan::{
-    AttackPlan, Choice, Curve, Figure1, NetworkPlan, PROFILES, Plan, RivalThreat, Rivals, Row,
-    Table,
+    AttackPlan, BoundThreat, Bounds, Choice, Curve, Figure1, NetworkPlan, PROFILES, Plan,
+    RivalThreat, Rivals, Row, Table,
 };
-pub use run::{AttackDetail, Detail, Finished, JobTime, Laboratory};
+pub use run::{AttackDetail, BoundDetail, Detail, Finished, JobTime, Laboratory};
 pub use store::{AtomicDisk, Disk, Store};
 pub use write::{check_writable, erase_report, render, write_all};

@@ -56,6 +56,9 @@ pub struct Plan {
     /// The comparison of one attack with its rivals at one budget.
     #[serde(default)]
     pub rivals: Option<Rivals>,
+    /// What no classifier can do on the digits of the tables.
+    #[serde(default)]
+    pub bounds: Option<Bounds>,
     /// Gradient norms along attacks.
     #[serde(default)]
     pub figure1: Option<Figure1>,
@@ -228,6 +231,28 @@ pub struct RivalThreat {
     pub best: Option<String>,
 }
 
+/// Upper bounds on the robust accuracy of any classifier: for the digits and threats of every table that
+/// is shown, and for all test digits under the same threats and those named here.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bounds {
+    /// Rounds in which clique covers are improved; each reads every pair in conflict a few times.
+    pub rounds: u32,
+    /// More threats for all test digits.
+    #[serde(default, rename = "threat")]
+    pub threats: Vec<BoundThreat>,
+}
+
+/// A threat for all test digits.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BoundThreat {
+    /// Norm of the threat model.
+    pub norm: Norm,
+    /// Radius of the threat model.
+    pub epsilon: Radius,
+}
+
 /// Something that the paper leaves open, what was chosen and why; printed in the report.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -292,7 +317,8 @@ impl Plan {
         let tables = self.tables.iter().map(|table| table.name.as_str());
         let figure = self.figure1.iter().map(|_| "figure1");
         let rivals = self.rivals.iter().map(|_| "rivals");
-        tables.chain(figure).chain(rivals).collect()
+        let bounds = self.bounds.iter().map(|_| "bounds");
+        tables.chain(bounds).chain(figure).chain(rivals).collect()
     }
 
     /// Whether a part is to be run: it was asked for by name, or nothing was and it is not

@@ -18,13 +18,16 @@ use crate::job::{AttackJob, Bench, Data, Machine, RunObserver, Survey, TrainJob,
 use crate::paper::{CellPlan, Work, cells, in_words};
 use crate::plan::{Figure1, Plan, Rivals};
 use crate::{Error, Key, Result, Store};
+use bounds::BoundPlan;
 
 mod assemble;
+mod bounds;
 mod networks;
 mod rivals;
 mod tally;
 
 pub use assemble::{AttackDetail, Detail};
+pub use bounds::BoundDetail;
 
 /// Everything that a run needs.
 pub struct Laboratory<'a> {
@@ -47,6 +50,8 @@ pub struct Finished {
     pub report: Report,
     /// The report's cells, digit by digit.
     pub details: Vec<Detail>,
+    /// The report's bounds, with the digits that prove them.
+    pub bounds: Vec<BoundDetail>,
     /// How long the jobs behind the report took, whichever run worked on them.
     pub times: Vec<JobTime>,
     /// Whether the observer stopped the run before its end.
@@ -81,6 +86,7 @@ impl Laboratory<'_> {
         let restricted = assemble::restricted(only);
         let mut book = assemble::Book::default();
         let mut all = Vec::new();
+        let mut shown = Vec::new();
         for table in &self.plan.tables {
             let mut cells = cells(self.plan, table, &self.machine.name());
             if !self.plan.wants(&table.name, only) {
@@ -90,8 +96,16 @@ impl Laboratory<'_> {
                 cells = run.already_measured(cells, &restricted)?;
             }
             all.extend(cells);
+            shown.push(table);
         }
         let cells = all;
+        let mut bounds = match &self.plan.bounds {
+            Some(asked) => bounds::planned(&bench, asked, &shown)?,
+            None => Vec::new(),
+        };
+        if !self.plan.wants("bounds", only) && run.keep_known_bounds(&mut bounds)? {
+            book.missing("bounds, at least in part,", &restricted);
+        }
         let mut figure = self.plan.figure1.as_ref();
         if !self.plan.wants("figure1", only) && run.expected_passes(&[], figure, None)? > 0 {
             figure = None;
@@ -108,19 +122,19 @@ impl Laboratory<'_> {
         }
         observer.planned(run.expected_passes(&cells, figure, rivals)?);
 
-        let outcome = run.all(&cells, figure, rivals, &mut book, observer);
+        let outcome = run.all(&cells, &bounds, figure, rivals, &mut book, observer);
         let interrupted = match outcome {
             Ok(()) => false,
             Err(Error::Interrupted) => true,
             Err(error) => return Err(error),
         };
         if interrupted {
-            book.stopped(figure.is_some(), rivals.is_some());
+            book.stopped(!bounds.is_empty(), figure.is_some(), rivals.is_some());
         }
         book.fill_up(&cells);
         let times = std::mem::take(&mut run.times);
-        let (report, details) = book.close(self, &bench, &run, &cells)?;
-        Ok(Finished { report, details, times, interrupted })
+        let (report, details, bounds) = book.close(self, &bench, &run, &cells)?;
+        Ok(Finished { report, details, bounds, times, interrupted })
     }
 
     /// Trains one network of the plan, or finds it in the store: the bytes of its weight file.
@@ -169,15 +183,19 @@ impl Run<'_> {
         }
     }
 
-    /// Everything that was asked for, in the order of the report; the book takes it down.
+    /// Everything that was asked for, in the order of the report but for bounds, which cost little and
+    /// come first; the book takes it down.
     fn all(
         &mut self,
         cells: &[CellPlan],
+        bounds: &[BoundPlan<'_>],
         figure: Option<&Figure1>,
         rivals: Option<&Rivals>,
         book: &mut assemble::Book,
         observer: &mut dyn RunObserver,
     ) -> Result<()> {
+        self.bounds(bounds, book, observer)?;
+        book.bounded = true;
         for cell in cells {
             let Ok(work) = &cell.work else { continue };
             match self.surveys(cell, work, observer) {

@@ -60,11 +60,11 @@ fn validate(plan: &Plan) -> Result<()> {
             )
         })?;
     }
-    let mut seen = BTreeSet::from(["figure1".to_owned(), "rivals".to_owned()]);
+    let mut seen = BTreeSet::from(["bounds", "figure1", "rivals"].map(str::to_owned));
     for table in &plan.tables {
         named("a table", "name", &table.name)?;
         ensure(seen.insert(table.name.clone()), || {
-            format!("two tables are called `{}` (figure1 and rivals are taken)", table.name)
+            format!("two tables are called `{}` (bounds, figure1 and rivals are taken)", table.name)
         })?;
         check_table(plan, table)?;
     }

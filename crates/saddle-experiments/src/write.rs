@@ -11,6 +11,7 @@
 //! | `cells.csv`, `rivals.csv`, `figures.csv` | the same to compute with |
 //! | `summary.svg`, `figure1.svg` | the pictures |
 //! | `cells.jsonl` | one line per measured cell, with the fate of every digit |
+//! | `bounds.jsonl` | one line per bound, with the digits that prove it |
 //! | `plan.json` | the plan that ran, in full |
 //! | `times.json` | how long jobs took, from the store: the only file that depends on the clock |
 
@@ -18,13 +19,15 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use serde::Serialize;
+
 use saddle_report::Report;
 
 use crate::store::{AtomicDisk, Disk, sweep};
 use crate::{Error, Finished, Plan, Result};
 
 /// Every file that a report consists of.
-const FILES: [&str; 11] = [
+const FILES: [&str; 12] = [
     "report.json",
     "report.md",
     "report.html",
@@ -34,6 +37,7 @@ const FILES: [&str; 11] = [
     "summary.svg",
     "figure1.svg",
     "cells.jsonl",
+    "bounds.jsonl",
     "plan.json",
     "times.json",
 ];
@@ -78,12 +82,8 @@ pub fn write_all(folder: &Path, plan: &Plan, finished: &Finished) -> Result<()> 
         &folder.join("plan.json"),
         json("plan.json", serde_json::to_string_pretty(plan))?.as_bytes(),
     )?;
-    let mut lines = String::new();
-    for detail in &finished.details {
-        lines.push_str(&json("cells.jsonl", serde_json::to_string(detail))?);
-        lines.push('\n');
-    }
-    put(&folder.join("cells.jsonl"), lines.as_bytes())?;
+    put_lines(folder, "cells.jsonl", &finished.details)?;
+    put_lines(folder, "bounds.jsonl", &finished.bounds)?;
     let times = json("times.json", serde_json::to_string_pretty(&finished.times))?;
     put(&folder.join("times.json"), times.as_bytes())?;
     write_forms(folder, &finished.report)?;
@@ -117,6 +117,17 @@ fn write_forms(folder: &Path, report: &Report) -> Result<()> {
         put(&folder.join(format!("{}.svg", figure.id)), figure.to_svg().as_bytes())?;
     }
     Ok(())
+}
+
+/// Writes a file of JSON, one line per item.
+fn put_lines(folder: &Path, name: &str, items: &[impl Serialize]) -> Result<()> {
+    let mut lines = String::new();
+    for item in items {
+        let line = serde_json::to_string(item).map_err(|error| Error::format(name, error))?;
+        lines.push_str(&line);
+        lines.push('\n');
+    }
+    put(&folder.join(name), lines.as_bytes())
 }
 
 fn put(path: &Path, bytes: &[u8]) -> Result<()> {

@@ -45,6 +45,7 @@ fn render(report: &Report) -> String {
                     (how_to_read())
                     (findings(report))
                     @for grid in grids(&report.cells) { (table(report, &grid)) }
+                    @if !report.bounds.is_empty() { (bounds(report)) }
                     @for figure in &report.figures { (drawn(figure)) }
                     @if !report.rivals.is_empty() { (rivals(report)) }
                     (provenance(&report.provenance))
@@ -179,6 +180,36 @@ fn drawn(figure: &Figure) -> Markup {
             (words::FIGURE)
             @for series in &figure.series {
                 " " (series.label) ": " (series.examples) " digits, seed " (series.seed) "."
+            }
+        }
+    }
+}
+
+fn bounds(report: &Report) -> Markup {
+    let (ours, papers) = (words::bounds::sides(report), words::bounds::paper_sides(report));
+    html! {
+        h2 { (words::bounds::TITLE) }
+        @for paragraph in words::bounds::EXPLAINED { p { (paragraph) } }
+        (plain(&words::bounds::HEAD, report.bounds.iter().map(words::bounds::line)))
+        @if !ours.is_empty() {
+            h3 { (words::bounds::SIDES) }
+            (plain(&words::bounds::SIDES_HEAD, ours.into_iter()))
+        }
+        @if !papers.is_empty() {
+            h3 { (words::bounds::PAPER_SIDES) }
+            p { (words::bounds::paper_in_words(report)) }
+            (plain(&words::bounds::SIDES_HEAD, papers.into_iter()))
+        }
+    }
+}
+
+/// A table of words and numbers.
+fn plain(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Markup {
+    html! {
+        div.scroll {
+            table {
+                thead { tr { @for title in head { th { (title) } } } }
+                tbody { @for row in rows { tr { @for cell in row { td.number { (cell) } } } } }
             }
         }
     }

@@ -19,6 +19,7 @@
 //! | --- | --- |
 //! | `cell` | [`Cell`]: one measured accuracy, its interval, its place in the table |
 //! | `figure` | [`Figure`], [`Series`]: curves over the steps of an attack |
+//! | [`bounds`] | what no classifier can do: conflict graphs, matchings, packings, clique covers |
 //! | `ratios` | [`RatioChart`]: how many times faster than others |
 //! | `rivals` | [`RivalRow`], [`compare`]: attacks held against each other on the same digits |
 //! | `report` | [`Report`], [`Provenance`], [`Finding`], to and from JSON |

@@ -42,6 +42,7 @@ fn render(report: &Report) -> String {
     for grid in grids(&report.cells) {
         table(&mut text, report, &grid);
     }
+    bounds(&mut text, report);
     for figure in &report.figures {
         section(&mut text, &figure.title);
         let (title, id) = (escaped(&figure.title), escaped(&figure.id));
@@ -118,6 +119,28 @@ fn table(text: &mut String, report: &Report, grid: &Grid<'_>) {
     if !attacks.is_empty() {
         text.push_str("\nThe attacks behind the rows:\n\n");
         bullets(text, attacks.into_iter());
+    }
+}
+
+fn bounds(text: &mut String, report: &Report) {
+    if report.bounds.is_empty() {
+        return;
+    }
+    section(text, words::bounds::TITLE);
+    for paragraph in words::bounds::EXPLAINED {
+        let _ = writeln!(text, "{paragraph}\n");
+    }
+    rows_of(text, &words::bounds::HEAD, report.bounds.iter().map(words::bounds::line));
+    let sides = words::bounds::sides(report);
+    if !sides.is_empty() {
+        let _ = writeln!(text, "\n### {}\n", words::bounds::SIDES);
+        rows_of(text, &words::bounds::SIDES_HEAD, sides.into_iter());
+    }
+    let sides = words::bounds::paper_sides(report);
+    if !sides.is_empty() {
+        let words = words::bounds::paper_in_words(report);
+        let _ = writeln!(text, "\n### {}\n\n{words}\n", words::bounds::PAPER_SIDES);
+        rows_of(text, &words::bounds::SIDES_HEAD, sides.into_iter());
     }
 }
 

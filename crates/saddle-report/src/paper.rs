@@ -49,6 +49,12 @@ pub const TABLE1: [[f64; 12]; 5] = [
 /// Half a unit of the last printed digit, as a fraction.
 pub const ROUNDING: f64 = 0.000_5;
 
+/// The columns: each defence with each norm of training, in the paper's order.
+pub fn columns() -> impl Iterator<Item = (&'static str, TrainingNorm)> {
+    let norms = [TrainingNorm::L2, TrainingNorm::Linf, TrainingNorm::Mix];
+    DEFENSES.into_iter().flat_map(move |defense| norms.map(|norm| (defense, norm)))
+}
+
 /// The paper's figure as a fraction, or none where the paper has no such cell.
 pub fn accuracy(defense: &str, norm: Option<TrainingNorm>, row: &str) -> Option<f64> {
     let defense = DEFENSES.iter().position(|known| *known == defense)?;

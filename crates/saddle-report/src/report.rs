@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::bounds::Bound;
 use crate::cell::{Cell, Setting, Shown};
 use crate::error::Result;
 use crate::figure::Figure;
@@ -25,6 +26,9 @@ pub struct Report {
     /// S-O against its rivals.
     #[serde(default)]
     pub rivals: Vec<RivalRow>,
+    /// What no classifier can do on the digits of the cells.
+    #[serde(default)]
+    pub bounds: Vec<Bound>,
     /// Where the numbers come from.
     #[serde(default)]
     pub provenance: Provenance,

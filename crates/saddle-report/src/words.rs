@@ -1,5 +1,7 @@
 //! The sentences of the report, said once and shown in every form.
 
+pub(crate) mod bounds;
+
 use crate::cell::{Cell, Setting, Shown};
 use crate::grid::{Column, Grid, tally};
 use crate::number::{amount, interval, p_value, percent};

@@ -38,6 +38,16 @@ pub(crate) fn print(report: &Report) {
     if missing > 0 {
         println!("{missing} cells are missing; the report says why");
     }
+    for bound in &report.bounds {
+        println!(
+            "no classifier on {} digits, {} {}  {:6.2} %  {} pairs in conflict",
+            bound.digits,
+            bound.norm,
+            bound.epsilon,
+            100.0 * bound.upper_bound,
+            bound.conflicts
+        );
+    }
     for row in &report.rivals {
         let told = |test: Option<McNemar>, other: &str| {
             let holm = |p: Option<f64>| p.map_or(String::new(), |p| format!(", Holm {p:.2e}"));

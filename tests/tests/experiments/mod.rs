@@ -1,6 +1,8 @@
 //! Plans, keys, the store, and runs that are interrupted, damaged and resumed.
 
+mod bounds;
 mod choice_of_digits;
+mod conflicts;
 mod end_to_end;
 mod keys;
 mod plans;

@@ -1,4 +1,4 @@
-//! Jobs: the units of work that the store keeps. Training, an attack on some digits, a curve.
+//! Jobs: the units of work that the store keeps. Training, an attack on some digits, a curve, a bound.
 //!
 //! A job is described by a part of the plan and by all that its result depends on; the hash of that
 //! description is its key. [`REVISIONS`] belong to it: whoever changes an algorithm so that its
@@ -8,6 +8,7 @@
 //! [`CHUNK`] examples. A result never depends on where a job was cut.
 
 mod attack;
+mod bound;
 mod curve;
 mod stopwatch;
 mod train;
@@ -25,6 +26,7 @@ use crate::{Error, Key, Part, Program, Result, Store};
 use stopwatch::Stopwatch;
 
 pub(crate) use attack::{AttackJob, Attempt, Survey};
+pub(crate) use bound::BoundJob;
 pub(crate) use curve::CurveJob;
 pub(crate) use train::TrainJob;
 
@@ -32,13 +34,14 @@ pub(crate) use train::TrainJob;
 pub(crate) const CHUNK: usize = 100;
 
 /// Revision of each algorithm; part of every key that depends on it.
-const REVISIONS: Revisions = Revisions { train: 3, attack: 3, curve: 3 };
+const REVISIONS: Revisions = Revisions { train: 3, attack: 3, curve: 3, bound: 1 };
 
 #[derive(Clone, Copy, Debug, Serialize)]
 struct Revisions {
     train: u32,
     attack: u32,
     curve: u32,
+    bound: u32,
 }
 
 /// The digits that a run works on.
@@ -169,6 +172,12 @@ impl<'a> Bench<'a> {
         let indices = chosen.into_iter().map(|position| first + position).collect();
         Ok(Sample { data, hash: hash.clone(), indices })
     }
+
+    /// All test digits.
+    pub(crate) fn all_test_digits(&self) -> Sample<'a> {
+        let data = &self.data.test;
+        Sample { data, hash: self.test_hash.clone(), indices: (0..data.len()).collect() }
+    }
 }
 
 /// Some digits of one data set, by their indices in it; the index is the example's id.
@@ -179,6 +188,24 @@ pub(crate) struct Sample<'a> {
 }
 
 impl Sample<'_> {
+    /// Whether both are the same digits of the same data.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.hash == other.hash && self.indices == other.indices
+    }
+
+    /// SHA-256 over pixels and labels of exactly these digits; of a whole data set, that data set's.
+    pub(crate) fn digits_hash(&self) -> String {
+        let images = self.indices.iter().flat_map(|&index| self.data.image(index));
+        let part = Dataset {
+            name: String::new(),
+            images: images.copied().collect(),
+            labels: self.indices.iter().map(|&index| self.data.labels[index]).collect(),
+            rows: self.data.rows,
+            cols: self.data.cols,
+        };
+        part.sha256()
+    }
+
     /// One chunk as images `(n, 1, rows, cols)` in `[0, 1]`, labels and ids.
     fn examples(&self, chunk: usize, device: &Device) -> Result<Examples> {
         let end = self.indices.len().min((chunk + 1) * CHUNK);

@@ -7,7 +7,7 @@ use saddle_report::{
     adjust, paper::row_in_words,
 };
 
-use super::{Laboratory, Run};
+use super::{BoundDetail, Laboratory, Run};
 use crate::job::{Bench, Survey};
 use crate::key::{canonical_json, sha256_hex};
 use crate::paper::{CellPlan, Work, in_words};
@@ -50,6 +50,9 @@ pub(super) struct Book {
     failures: Vec<Failure>,
     pub(super) figures: Vec<Figure>,
     pub(super) rivals: Vec<RivalRow>,
+    pub(super) bounds: Vec<BoundDetail>,
+    /// Whether the bounds came to their end.
+    pub(super) bounded: bool,
     /// Whether the comparison of rivals came to its end.
     pub(super) compared: bool,
     /// Why figures and comparisons are missing.
@@ -110,8 +113,11 @@ impl Book {
         self.gaps.push(format!("{what} is missing: {reason}."));
     }
 
-    /// Notes what of the planned figure and comparison a stop has cut off.
-    pub(super) fn stopped(&mut self, figure: bool, rivals: bool) {
+    /// Notes what of the planned bounds, figure and comparison a stop has cut off.
+    pub(super) fn stopped(&mut self, bounds: bool, figure: bool, rivals: bool) {
+        if bounds && !self.bounded {
+            self.gaps.push(format!("bounds, at least in part: {STOPPED}."));
+        }
         let failed = |what: &str| self.failures.iter().any(|failure| failure.what == what);
         if figure && self.figures.is_empty() && !failed("figure1") {
             self.missing("figure1", STOPPED);
@@ -136,7 +142,7 @@ impl Book {
         bench: &Bench<'_>,
         run: &Run<'_>,
         plans: &[CellPlan],
-    ) -> Result<(Report, Vec<Detail>)> {
+    ) -> Result<(Report, Vec<Detail>, Vec<BoundDetail>)> {
         let plan = laboratory.plan;
         let mut notes = plan.notes.clone();
         notes.extend(missing_reasons(plans, &self.cells));
@@ -151,6 +157,7 @@ impl Book {
             cells: self.cells,
             figures: self.figures,
             rivals: self.rivals,
+            bounds: self.bounds.iter().map(|detail| detail.bound.clone()).collect(),
             provenance: Provenance {
                 facts: facts(laboratory, bench, run)?,
                 attacks: attack_notes(plans),
@@ -159,7 +166,7 @@ impl Book {
                 notes,
             },
         };
-        Ok((report, self.details))
+        Ok((report, self.details, self.bounds))
     }
 }
 

@@ -43,6 +43,7 @@ mod cliques;
 mod fractional;
 mod graph;
 mod matching;
+mod row;
 mod witness;
 
 use serde::{Deserialize, Serialize};
@@ -51,6 +52,7 @@ pub use cliques::clique_cover;
 pub use fractional::fractional_packing;
 pub use graph::ConflictGraph;
 pub use matching::maximum_matching;
+pub use row::{Bound, Held, Subject, TableRow};
 pub use witness::{Packing, Witness};
 
 /// How a bound was found.

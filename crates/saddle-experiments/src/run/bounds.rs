@@ -1,0 +1,150 @@
+//! What no classifier can do on the digits of the tables and on all test digits.
+
+use serde::Serialize;
+
+use saddle_report::bounds::{Bound, Subject, TableRow, Witness};
+
+use super::{Run, assemble::Book};
+use crate::Result;
+use crate::job::{Bench, BoundJob, RunObserver, Sample};
+use crate::plan::{Bounds, Table};
+use crate::{Error, Key};
+
+/// A bound with the digits that prove it: one line of `bounds.jsonl`.
+#[derive(Clone, Debug, Serialize)]
+pub struct BoundDetail {
+    /// The bound as the report has it.
+    #[serde(flatten)]
+    pub bound: Bound,
+    /// Index of each digit in its data set.
+    pub ids: Vec<usize>,
+    /// Groups of digits in conflict, by their positions in `ids`.
+    pub witness: Witness,
+}
+
+/// A bound that the plan asks for.
+pub(super) struct BoundPlan<'a> {
+    job: BoundJob,
+    sample: Sample<'a>,
+    all_test_digits: bool,
+    rows: Vec<TableRow>,
+}
+
+/// The bounds for the digits and threats of these tables, and for all test digits under all threats;
+/// each once, in the order of the tables.
+pub(super) fn planned<'a>(
+    bench: &Bench<'a>,
+    bounds: &Bounds,
+    tables: &[&Table],
+) -> Result<Vec<BoundPlan<'a>>> {
+    let mut plans: Vec<BoundPlan<'a>> = Vec::new();
+    let all = bench.all_test_digits();
+    let mut threats = Vec::new();
+    for table in tables {
+        for row in &table.rows {
+            let (Some(norm), Some(epsilon)) = (row.norm, row.epsilon) else { continue };
+            let job = BoundJob { norm, epsilon, rounds: bounds.rounds };
+            let sample = bench.sample(&table.digits)?;
+            let place = TableRow { table: table.name.clone(), row: row.name.clone() };
+            threats.push(job.clone());
+            let known =
+                plans.iter_mut().find(|plan| plan.job == job && plan.sample.is_same(&sample));
+            match known {
+                Some(plan) => plan.rows.push(place),
+                None => plans.push(BoundPlan {
+                    job,
+                    all_test_digits: sample.is_same(&all),
+                    sample,
+                    rows: vec![place],
+                }),
+            }
+        }
+    }
+    threats.extend(bounds.threats.iter().map(|threat| BoundJob {
+        norm: threat.norm,
+        epsilon: threat.epsilon,
+        rounds: bounds.rounds,
+    }));
+    for job in threats {
+        if !plans.iter().any(|plan| plan.all_test_digits && plan.job == job) {
+            let sample = bench.all_test_digits();
+            plans.push(BoundPlan { job, sample, all_test_digits: true, rows: Vec::new() });
+        }
+    }
+    Ok(plans)
+}
+
+impl BoundPlan<'_> {
+    pub(super) fn key(&self) -> Result<Key> {
+        self.job.key(&self.sample)
+    }
+
+    fn words(&self) -> String {
+        let BoundJob { norm, epsilon, .. } = self.job;
+        format!("bound for {} digits, {norm} within {epsilon}", self.sample.indices.len())
+    }
+}
+
+impl Run<'_> {
+    /// Leaves the bounds that are in the store; says whether others had to go.
+    pub(super) fn keep_known_bounds(&self, plans: &mut Vec<BoundPlan<'_>>) -> Result<bool> {
+        let planned = plans.len();
+        let mut known = Vec::new();
+        for plan in plans.drain(..) {
+            if plan.job.known(self.bench, &plan.sample)?.is_some() {
+                known.push(plan);
+            }
+        }
+        *plans = known;
+        Ok(plans.len() < planned)
+    }
+
+    pub(super) fn bounds(
+        &mut self,
+        plans: &[BoundPlan<'_>],
+        book: &mut Book,
+        observer: &mut dyn RunObserver,
+    ) -> Result<()> {
+        for plan in plans {
+            match self.bound(plan, observer) {
+                Ok(detail) => book.bounds.push(detail),
+                Err(error) if error.is_fatal() => return Err(error),
+                Err(error) => book.failure(&plan.words(), &error),
+            }
+        }
+        Ok(())
+    }
+
+    fn bound(
+        &mut self,
+        plan: &BoundPlan<'_>,
+        observer: &mut dyn RunObserver,
+    ) -> Result<BoundDetail> {
+        let (what, key) = (plan.words(), plan.key()?);
+        let known = plan.job.known(self.bench, &plan.sample)?;
+        let worked = known.is_none();
+        let outcome = match known {
+            Some(proof) => Ok(proof),
+            None if observer.interrupted() => return Err(Error::Interrupted),
+            None => {
+                observer.begin(&what);
+                plan.job.run(self.bench, &plan.sample)
+            }
+        };
+        self.ended(&what, &key, !worked, &outcome, observer);
+        let proof = outcome?;
+        let about = Subject {
+            norm: plan.job.norm.to_string(),
+            epsilon: plan.job.epsilon.get(),
+            digits_hash: plan.sample.digits_hash(),
+            digits: plan.sample.indices.len() as u64,
+            all_test_digits: plan.all_test_digits,
+            rows: plan.rows.clone(),
+        };
+        Ok(BoundDetail {
+            bound: Bound::new(about, proof.conflicts, proof.by_method),
+            ids: plan.sample.indices.clone(),
+            witness: proof.witness,
+        })
+    }
+}
