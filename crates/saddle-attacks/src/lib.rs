@@ -40,6 +40,7 @@ mod pgd;
 mod projected_ascent;
 mod second_order;
 mod threat_model;
+mod toward_images;
 mod trace;
 mod verdict;
 
@@ -51,5 +52,6 @@ pub use error::{Error, Result};
 pub use examples::{Examples, select_rows};
 pub use projected_ascent::{ProjectedAscent, Start};
 pub use threat_model::{Goal, Objective, ThreatModel};
+pub use toward_images::TowardImages;
 pub use trace::StepTrace;
 pub use verdict::{Judge, Outcome, Verdict};

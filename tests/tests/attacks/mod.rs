@@ -9,3 +9,4 @@ mod judging;
 mod refusals;
 mod second_order;
 mod settings;
+mod toward_images;
