@@ -60,18 +60,21 @@ pub fn conflicts(data: &Dataset, indices: &[usize], norm: Norm, epsilon: Radius)
 ///
 /// When an index is not below the number of digits of `data`, as for a slice.
 pub fn in_conflict(data: &Dataset, a: usize, b: usize, norm: Norm, epsilon: Radius) -> bool {
+    data.labels[a] != data.labels[b] && distance(data, a, b, norm) <= limit(norm, epsilon)
+}
+
+/// Distance of two digits: a sum of byte differences, of their squares for l2, or the largest of them.
+pub(crate) fn distance(data: &Dataset, a: usize, b: usize, norm: Norm) -> u64 {
     let pixels = data.image(a).iter().zip(data.image(b));
     let differences = pixels.map(|(&a, &b)| u64::from(a.abs_diff(b)));
-    let distance: u64 = match norm {
+    match norm {
         Norm::L1 => differences.sum(),
         Norm::L2 => differences.map(|difference| difference * difference).sum(),
         Norm::Linf => differences.max().unwrap_or(0),
-    };
-    data.labels[a] != data.labels[b] && distance <= limit(norm, epsilon)
+    }
 }
 
-/// Largest distance of two digits in conflict: a sum of byte differences, of their squares for l2, or
-/// the largest of them.
+/// Largest [`distance`] of two digits in conflict.
 fn limit(norm: Norm, epsilon: Radius) -> u64 {
     let reach = 2.0 * 255.0 * epsilon.get();
     let limit = match norm {

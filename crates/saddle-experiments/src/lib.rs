@@ -2,7 +2,7 @@
 //! power cut.
 //!
 //! A [`Plan`] says in plain text which networks are trained, which attacks try them and which tables
-//! come out. [`Laboratory::run`] turns it into jobs — train, attack, curve — and keeps every result
+//! come out. [`Laboratory::run`] turns it into jobs — train, attack, curve, bound — and keeps every result
 //! and every half-finished one in a [`Store`], under a [`Key`] that is the hash of all that it
 //! depends on: the plan's part, the keys of its inputs, the data, the revision of the algorithm,
 //! the program's version and `Cargo.lock`, and the kernels. So the same work is never done twice, a changed setting never meets an old result,
@@ -25,6 +25,7 @@ mod digits;
 mod error;
 mod job;
 mod key;
+mod nearest;
 mod paper;
 mod plan;
 mod run;
@@ -37,6 +38,7 @@ pub use digits::{Digits, Part};
 pub use error::{Error, Result};
 pub use job::{Data, Machine, RunObserver, Unobserved};
 pub use key::{Key, Program, canonical_json, sha256_hex};
+pub use nearest::{nearest_of_other_classes, toward_nearest};
 pub use plan::{
     AttackPlan, BoundThreat, Bounds, Choice, Curve, Figure1, NetworkPlan, PROFILES, Plan,
     RivalThreat, Rivals, Row, Table,

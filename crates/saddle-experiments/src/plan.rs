@@ -1,7 +1,7 @@
 //! Plans: what is to be trained, attacked and shown, as a text that a person can read and change.
 //!
 //! A plan is TOML. Digits, networks and attacks have names; tables, the comparison of rivals and the
-//! figure refer to them by name. Four plans are part of the program ([`PROFILES`]); any of them can
+//! figure refer to them by name, bounds follow from the tables. Four plans are part of the program ([`PROFILES`]); any of them can
 //! be written out, changed and passed back as a file. A field that no plan has is refused: a
 //! misspelt setting must not become a silent default.
 //!

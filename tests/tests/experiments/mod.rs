@@ -5,6 +5,7 @@ mod choice_of_digits;
 mod conflicts;
 mod end_to_end;
 mod keys;
+mod nearest;
 mod plans;
 mod refusals;
 mod stores;
