@@ -95,6 +95,19 @@ fn kl_by_hand() {
     assert!((reference.values[0] - divergence).abs() < 1e-15);
 }
 
+/// Two networks that are all but sure of the same class: both give it 1 in `f64`, and its slope must not be lost.
+#[test]
+fn kl_between_sure_networks_keeps_its_slopes() {
+    let (p, q) = ((-50f64).exp(), (-45f64).exp());
+    let loss = Loss::kl(&matrix(&[&[25.0, -25.0, -25.0]])).unwrap();
+    let (value, slope) = row(&loss, &[25.0, -20.0, -20.0]);
+    let expected = [-2.0 * (q - p), q - p, q - p];
+    assert!(relative_difference(&slope, &expected) < 1e-14, "{slope:?}");
+    // sum p log p/q: 2 p (-5) for the others; the sure class adds log p/q = log(1 - 2p) - log(1 - 2q) = 2 (q - p).
+    let expected = 2.0 * (q - p) - 10.0 * p;
+    assert!((value / expected - 1.0).abs() < 1e-12, "{value:e} is not {expected:e}");
+}
+
 #[test]
 fn kl_of_equal_logits_is_flat() {
     let logits = [3.0, -1.0, 0.5];

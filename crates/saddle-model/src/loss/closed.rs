@@ -106,12 +106,18 @@ pub(super) fn dlr(z: &[f64], y: usize, target: Option<usize>, cotangent: &mut [f
 /// `sum_j p_j (log p_j - log q_j)` with `p` from the reference and `q` from `z`; slope `q - p`.
 pub(super) fn kl(z: &[f64], reference: &[f64], cotangent: &mut [f64]) -> f64 {
     let (log_p, log_q) = (log_softmax(reference), log_softmax(z));
-    let mut value = 0.0;
+    // Slopes add to 0. Where `p` and `q` are both all but 1 their difference is lost to rounding; that of the others is not.
+    let top = first_largest(reference, None);
+    let (mut value, mut rest) = (0.0, 0.0);
     for (j, slope) in cotangent.iter_mut().enumerate() {
         let p = libm::exp(log_p[j]);
         value += p * (log_p[j] - log_q[j]);
-        *slope = libm::exp(log_q[j]) - p;
+        if j != top {
+            *slope = libm::exp(log_q[j]) - p;
+            rest += *slope;
+        }
     }
+    cotangent[top] = -rest;
     value
 }
 
@@ -122,6 +128,26 @@ pub(super) fn kl_reference(z: &[f64], reference: &[f64], cotangent: &mut [f64]) 
     let value: f64 = (0..z.len()).map(|j| p[j] * (log_p[j] - log_q[j])).sum();
     for (j, slope) in cotangent.iter_mut().enumerate() {
         *slope = p[j] * (log_p[j] - log_q[j] - value);
+    }
+    value
+}
+
+/// `sum_{j != y} softplus(u_j)` with `u_j = |z - c_y|_1 - |z - c_j|_1`; slope
+/// `sum_j sigmoid(u_j) (sign(z - c_y) - sign(z - c_j))`, the sign of 0 being 0.
+pub(super) fn class_centres(z: &[f64], y: usize, centres: &[f64], cotangent: &mut [f64]) -> f64 {
+    let centre = |j: usize| &centres[j * z.len()..][..z.len()];
+    let distance = |j: usize| -> f64 { z.iter().zip(centre(j)).map(|(z, c)| (z - c).abs()).sum() };
+    let sign = |x: f64| f64::from(i8::from(x > 0.0) - i8::from(x < 0.0));
+    let own = distance(y);
+    let mut value = 0.0;
+    for j in (0..z.len()).filter(|&j| j != y) {
+        let u = own - distance(j);
+        let tail = libm::exp(-u.abs());
+        value += u.max(0.0) + libm::log1p(tail);
+        let sigmoid = if u > 0.0 { 1.0 / (1.0 + tail) } else { tail / (1.0 + tail) };
+        for (k, slope) in cotangent.iter_mut().enumerate() {
+            *slope += sigmoid * (sign(z[k] - centre(y)[k]) - sign(z[k] - centre(j)[k]));
+        }
     }
     value
 }

@@ -9,15 +9,18 @@
 //! | margin        | max_{j != y} z_j - z_y                        | z_t - max_{j != t} z_j                              |
 //! | DLR           | (max_{j != y} z_j - z_y) / (z_(1) - z_(3))    | (z_t - z_y) / (z_(1) - (z_(3) + z_(4)) / 2)         |
 //! | KL            | sum_j p_j (log p_j - log q_j), p the reference, q the logits' softmax |                             |
+//! | class centres | sum_{j != y} softplus(abs(z - c_y) - abs(z - c_j)) |                                                |
 //!
-//! z are the logits, p their softmax, z_(1) >= z_(2) >= ... the sorted logits.
+//! z are the logits, p their softmax, z_(1) >= z_(2) >= ... the sorted logits, c_j the centre of class j in the space of
+//! logits, abs(.) the l1 norm.
 //!
 //! # Conventions
 //!
 //! - Everything is computed in `f64`, whatever the dtype of the logits; the cotangent returns to that dtype.
 //! - `rows[i]` is the index, among the examples that the loss was made for, of the example to which row `i` belongs. So
 //!   one loss serves any selection of the examples, also with repetitions.
-//! - Ties: where a maximum or a sort is tied the lowest class index wins and takes the whole gradient.
+//! - Ties: where a maximum or a sort is tied the lowest class index wins and takes the whole gradient. Where a logit equals
+//!   a centre's the slope of their distance is 0, the middle of what is possible there.
 //! - Saturation: sums of exponentials are taken relative to the largest logit, and `1 - p_y` as the sum of the other
 //!   probabilities, so a cotangent is exact to rounding however sure the network is. It may still be too small for `f32`:
 //!   that is the vanishing gradient that margin and DLR avoid, and it is not hidden here.
@@ -27,7 +30,8 @@
 //! # Sources
 //!
 //! Margin: Carlini and Wagner (2017), with the clamp of the MNIST challenge as an option. DLR: Croce and Hein (ICML
-//! 2020), Eq. 6 and 7. KL as TRADES uses it: Zhang et al. (ICML 2019).
+//! 2020), Eq. 6 and 7. KL as TRADES uses it: Zhang et al. (ICML 2019). Class centres as ATDA uses them: Song et al. (ICLR
+//! 2019), in the form of the authors' program.
 
 mod closed;
 mod kind;
@@ -48,6 +52,7 @@ pub struct Loss {
 enum Form {
     Labelled { kind: LossKind, labels: Vec<u32>, targets: Option<Vec<u32>>, confidence: f64 },
     Kl { reference: Vec<f64>, classes: usize },
+    Centres { centres: Vec<f64>, classes: usize, labels: Vec<u32> },
 }
 
 /// Values of a loss and what to pull back.
@@ -93,6 +98,66 @@ impl Loss {
         Ok(Self { form: Form::Kl { reference, classes } })
     }
 
+    /// The margin to class centres of ATDA: how much nearer to other classes' centres than to its own a row lies.
+    ///
+    /// `centres` is `(classes, classes)`, row `j` the centre of class `j` in the space of logits; they are constants here,
+    /// no gradient reaches them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`] when the centres are not a square matrix, [`Error::Loss`] without labels.
+    pub fn class_centres(centres: &Tensor, labels: Vec<u32>) -> Result<Self> {
+        if labels.is_empty() {
+            return refused("no labels; a loss needs one for each example".to_owned());
+        }
+        let (flat, classes) = rows_of(centres, "class centres")?;
+        if flat.len() != classes * classes {
+            return Err(Error::Shape {
+                operation: "class centres",
+                expected: "a square matrix, one row of logits for each class".to_owned(),
+                found: format!("{:?}", centres.dims()),
+            });
+        }
+        Ok(Self { form: Form::Centres { centres: flat, classes, labels } })
+    }
+
+    /// The same loss of some of its examples, in the order of `rows`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Loss`] for no row at all and for a row that does not exist.
+    pub fn select(&self, rows: &[usize]) -> Result<Self> {
+        let examples = self.examples();
+        if rows.is_empty() {
+            return refused("no rows selected; select at least one".to_owned());
+        }
+        if let Some(row) = rows.iter().find(|&&row| row >= examples) {
+            return refused(format!("row {row} of a loss on {examples} examples"));
+        }
+        let chosen = |all: &[u32]| rows.iter().map(|&row| all[row]).collect::<Vec<u32>>();
+        let form = match &self.form {
+            Form::Labelled { kind, labels, targets, confidence } => Form::Labelled {
+                kind: *kind,
+                labels: chosen(labels),
+                targets: targets.as_ref().map(|targets| chosen(targets)),
+                confidence: *confidence,
+            },
+            Form::Kl { reference, classes } => {
+                let row = |&row: &usize| &reference[row * classes..][..*classes];
+                Form::Kl {
+                    reference: rows.iter().flat_map(row).copied().collect(),
+                    classes: *classes,
+                }
+            }
+            Form::Centres { centres, classes, labels } => Form::Centres {
+                centres: centres.clone(),
+                classes: *classes,
+                labels: chosen(labels),
+            },
+        };
+        Ok(Self { form })
+    }
+
     /// A margin loss that stops rising once the margin exceeds `confidence`, as the MNIST challenge's does at 50.
     ///
     /// The value is `min(margin, confidence)`; beyond it the cotangent is zero. Other losses are returned unchanged.
@@ -106,7 +171,7 @@ impl Loss {
     /// Number of examples that the loss was made for.
     pub fn examples(&self) -> usize {
         match &self.form {
-            Form::Labelled { labels, .. } => labels.len(),
+            Form::Labelled { labels, .. } | Form::Centres { labels, .. } => labels.len(),
             Form::Kl { reference, classes } => reference.len() / classes,
         }
     }
@@ -144,6 +209,9 @@ impl Loss {
             Form::Kl { reference, classes } => {
                 closed::kl(logits, &reference[example * classes..][..*classes], cotangent)
             }
+            Form::Centres { centres, labels, .. } => {
+                closed::class_centres(logits, labels[example] as usize, centres, cotangent)
+            }
         })
     }
 
@@ -162,7 +230,7 @@ impl Loss {
             Form::Kl { reference, classes } => {
                 closed::kl_reference(logits, &reference[example * classes..][..*classes], cotangent)
             }
-            Form::Labelled { .. } => f64::NAN,
+            Form::Labelled { .. } | Form::Centres { .. } => f64::NAN,
         })
     }
 
@@ -208,6 +276,16 @@ impl Loss {
                 refused(format!("logits of {classes} classes against a reference of {own}"))
             }
             Form::Kl { .. } => Ok(()),
+            Form::Centres { classes: own, .. } if *own != classes => {
+                refused(format!("logits of {classes} classes against the centres of {own}"))
+            }
+            Form::Centres { labels, .. } => {
+                let unknown = rows.iter().find(|&&row| labels[row] as usize >= classes);
+                unknown.map_or(Ok(()), |&row| {
+                    let label = labels[row];
+                    refused(format!("label {label} of example {row}: there are {classes} classes"))
+                })
+            }
             Form::Labelled { kind, labels, targets, .. } => {
                 let needed = match (kind, targets) {
                     (LossKind::Dlr, None) => 3,
