@@ -29,6 +29,7 @@
 //! Files, clocks, global random sources, threads of our own (they are inside the classifier) and
 //! any change to the model under attack.
 
+mod ascent_on;
 mod attack;
 mod diagnostics;
 mod direction;
@@ -44,6 +45,7 @@ mod toward_images;
 mod trace;
 mod verdict;
 
+pub use ascent_on::{AscentOn, WhenFlat};
 pub use attack::{Answer, Attack, Perturbed, Query, Run, answer, perturb};
 pub use diagnostics::{GradientInspection, inspect_gradients};
 pub use direction::Direction;

@@ -21,21 +21,23 @@
 //!
 //! Every iterate, the start included, is feasible. A row whose gradient is exactly zero, NaN or
 //! infinite adds nothing to its velocity, and without momentum it stays, bit for bit, where it is;
-//! each such gradient is counted ([`GradientHealth`]). No row sees another.
+//! each such gradient is counted ([`GradientHealth`]). No row sees another. (An [`AscentOn`](crate::AscentOn) may be told
+//! to leave points with a gradient of exactly zero.)
 
 use std::sync::Arc;
 
 use candle_core::Tensor;
-use saddle_model::{Aim, Loss, LossKind};
+use saddle_model::{Loss, LossKind};
 use saddle_ops::{Draws, GradientHealth, Norm, RowHealth, StepRule, ascent_direction};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    ascent_on::WhenFlat,
     attack::{Answer, Attack, Query, Run},
     direction::Direction,
     error::{Error, Result},
     examples::{Examples, select_rows},
-    threat_model::{Objective, ThreatModel, select_aim},
+    threat_model::{Objective, ThreatModel},
 };
 
 /// Where an ascent begins.
@@ -142,15 +144,30 @@ impl Attack for ProjectedAscent {
         draws: Draws,
         restart: u32,
     ) -> Result<Box<dyn Run>> {
+        let loss = Loss::new(self.loss, examples.labels().to_vec(), &objective.aim)?;
+        self.begin_on(loss, WhenFlat::Stay, examples, objective, draws, restart)
+    }
+}
+
+impl ProjectedAscent {
+    /// Starts on any loss that was made for these examples.
+    pub(crate) fn begin_on(
+        &self,
+        loss: Loss,
+        when_flat: WhenFlat,
+        examples: &Examples,
+        objective: &Objective,
+        draws: Draws,
+        restart: u32,
+    ) -> Result<Box<dyn Run>> {
         self.check()?;
         let threat_model = objective.threat_model(&self.name())?;
         let natural = examples.images().clone();
         let ids = examples.ids().to_vec();
         let iterate = self.start(&natural, &ids, threat_model, draws, restart)?;
-        let labels = examples.labels().to_vec();
-        let loss = Arc::new(Loss::new(self.loss, labels.clone(), &objective.aim)?);
         Ok(Box::new(Ascent {
             settings: *self,
+            when_flat,
             threat_model,
             draws,
             restart,
@@ -158,17 +175,13 @@ impl Attack for ProjectedAscent {
             natural,
             iterate,
             velocity: None,
-            health: vec![GradientHealth::default(); labels.len()],
-            labels,
+            health: vec![GradientHealth::default(); ids.len()],
             ids,
-            aim: objective.aim.clone(),
-            loss,
+            loss: Arc::new(loss),
             asked: None,
         }))
     }
-}
 
-impl ProjectedAscent {
     fn start(
         &self,
         natural: &Tensor,
@@ -195,6 +208,7 @@ impl ProjectedAscent {
 /// A projected ascent under way.
 struct Ascent {
     settings: ProjectedAscent,
+    when_flat: WhenFlat,
     threat_model: ThreatModel,
     draws: Draws,
     restart: u32,
@@ -203,9 +217,7 @@ struct Ascent {
     iterate: Tensor,
     velocity: Option<Tensor>,
     health: Vec<GradientHealth>,
-    labels: Vec<u32>,
     ids: Vec<u64>,
-    aim: Aim,
     loss: Arc<Loss>,
     /// Points of the open question, sample by sample.
     asked: Option<Tensor>,
@@ -227,6 +239,35 @@ impl Ascent {
         };
         self.velocity = Some(velocity.clone());
         Ok(ascent_direction(rule, &velocity)?.0)
+    }
+
+    /// With [`WhenFlat::Random`] noise in place of the rows that are exactly zero, which are counted here.
+    fn leave_flat_points(&mut self, gradient: Tensor) -> Result<Tensor> {
+        if self.when_flat == WhenFlat::Stay {
+            return Ok(gradient);
+        }
+        let (_, health) = ascent_direction(StepRule::Raw, &gradient)?;
+        let flat: Vec<u8> = health.iter().map(|&row| u8::from(row == RowHealth::Zero)).collect();
+        if !flat.contains(&1) {
+            return Ok(gradient);
+        }
+        let counted = health.iter().map(|&row| match row {
+            RowHealth::Zero => row,
+            _ => RowHealth::Sound,
+        });
+        self.record(counted.collect());
+        let (ids, restart, step) = (&self.ids, self.restart, self.step);
+        let noise = self.draws.gaussian(
+            "direction of a flat point",
+            ids,
+            restart,
+            step,
+            0,
+            1.0,
+            &gradient,
+        )?;
+        let flat = Tensor::from_vec(flat, (ids.len(), 1, 1, 1), gradient.device())?;
+        Ok(flat.broadcast_as(gradient.shape())?.where_cond(&noise, &gradient)?)
     }
 
     /// Counts what the rows of a gradient looked like.
@@ -278,6 +319,7 @@ impl Run for Ascent {
             Error::attack(&self.settings.name(), message)
         })?;
         let combined = self.settings.direction.combine(&gradient, self.ids.len())?;
+        let combined = self.leave_flat_points(combined)?;
         let ProjectedAscent { rule, step_size, momentum, .. } = self.settings;
         let ball = self.threat_model.ball();
         let pixels = self.threat_model.pixels;
@@ -315,10 +357,8 @@ impl Run for Ascent {
             self.asked = Some(select_rows(points, &kept)?);
         }
         self.health = rows.iter().map(|&row| self.health[row]).collect();
-        self.labels = rows.iter().map(|&row| self.labels[row]).collect();
         self.ids = rows.iter().map(|&row| self.ids[row]).collect();
-        self.aim = select_aim(&self.aim, rows)?;
-        self.loss = Arc::new(Loss::new(self.settings.loss, self.labels.clone(), &self.aim)?);
+        self.loss = Arc::new(self.loss.select(rows)?);
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 mod accounting;
 mod ascent;
+mod ascent_on;
 mod engine;
 mod guides;
 mod independence;
