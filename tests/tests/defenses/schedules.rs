@@ -42,6 +42,37 @@ fn learning_rate_holds_to_sixty_percent_and_falls_to_three() {
     assert_eq!(LearningSchedule::Constant.at(0.001, 99, 100), 0.001);
 }
 
+#[test]
+fn stepped_rates_drop_when_their_part_of_the_run_is_done() {
+    let schedule = LearningSchedule::Steps { factor: 0.5, at: vec![0.25, 0.5] };
+    let found: Vec<f64> = (0..8).map(|step| schedule.at(0.8, step, 8)).collect();
+    assert_eq!(found, [0.8, 0.8, 0.4, 0.4, 0.2, 0.2, 0.2, 0.2]);
+    // No step of three begins at a quarter or a half: the drops come with the next.
+    let found: Vec<f64> = (0..3).map(|step| schedule.at(0.8, step, 3)).collect();
+    assert_eq!(found, [0.8, 0.4, 0.2]);
+}
+
+/// Epochs 1 to 54 at the full rate, 55 to 74 at a tenth, 75 to 89 at a hundredth, the rest at a thousandth.
+#[test]
+fn the_published_rates_of_trades_change_with_their_epochs() {
+    let (batches, schedule) = (468, LearningSchedule::trades());
+    for (epoch, expected) in [
+        (1, 0.01),
+        (54, 0.01),
+        (55, 1e-3),
+        (74, 1e-3),
+        (75, 1e-4),
+        (89, 1e-4),
+        (90, 1e-5),
+        (100, 1e-5),
+    ] {
+        for batch in [0, batches - 1] {
+            let found = schedule.at(0.01, (epoch - 1) * batches + batch, 100 * batches);
+            assert!((found / expected - 1.0).abs() < 1e-12, "epoch {epoch}: {found}");
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn a_ramp_never_falls_and_never_leaves_its_range(
