@@ -3,10 +3,11 @@
 use candle_core::{DType, Tensor};
 use saddle_attacks::Examples;
 use saddle_defenses::{DefensePlan, TrainingPlan};
-use saddle_model::{Architecture, Classifier, Layer};
+use saddle_model::{Architecture, Classifier, Layer, Weights};
 use saddle_ops::Draws;
 
 use crate::data::digits;
+use crate::model::flat;
 
 /// A network of 2,200 weights for 12 x 12 digits: one convolution, one pool, two linear layers.
 pub fn small_architecture() -> Architecture {
@@ -79,4 +80,49 @@ pub fn accuracy(classifier: &dyn Classifier, images: &Tensor, labels: &[u32]) ->
     let found = saddle_model::predictions(&logits).expect("logits are finite");
     let right = found.iter().zip(labels).filter(|(found, label)| found == label).count();
     right as f64 / labels.len() as f64
+}
+
+/// Half the width of the differences in [`assert_weight_gradient`].
+const STEP: f64 = 1e-6;
+
+/// Holds weight gradients against central differences of `loss`, on every `stride`-th of the `f64` weights.
+///
+/// # Panics
+///
+/// When one differs by more than 1e-8, or all are so small that nothing was tested.
+pub fn assert_weight_gradient(
+    gradients: &Weights,
+    weights: &Weights,
+    stride: usize,
+    loss: impl Fn(Weights) -> f64,
+) {
+    let mut largest = 0.0f64;
+    for (name, gradient) in gradients.iter() {
+        for (index, found) in flat(gradient).into_iter().enumerate().step_by(stride) {
+            let at = |change| loss(moved(weights, name, index, change));
+            let expected = (at(STEP) - at(-STEP)) / (2.0 * STEP);
+            assert!((found - expected).abs() < 1e-8, "{name}[{index}]: {found} is not {expected}");
+            largest = largest.max(found.abs());
+        }
+    }
+    assert!(largest > 1e-3, "all gradients are small: nothing was tested");
+}
+
+/// The same weights with `change` added to one number.
+fn moved(weights: &Weights, name: &str, index: usize, change: f64) -> Weights {
+    let moved = weights.map(|own, tensor| {
+        if own != name {
+            return Ok(tensor.clone());
+        }
+        let mut numbers = flat(tensor);
+        numbers[index] += change;
+        Ok(Tensor::from_vec(numbers, tensor.shape(), tensor.device())?)
+    });
+    moved.expect("a number was changed, nothing else")
+}
+
+/// The logarithm of the softmax of one row, as it is written on paper: for logits of moderate size.
+pub fn log_softmax(row: &[f64]) -> Vec<f64> {
+    let log_sum = row.iter().map(|z| z.exp()).sum::<f64>().ln();
+    row.iter().map(|z| z - log_sum).collect()
 }

@@ -41,11 +41,11 @@ pub struct StepContext {
 pub struct StepReport {
     /// Gradients of the reduced loss by the weights, to be descended.
     pub gradients: Weights,
-    /// Mean loss over the examples trained on, whatever the reduction.
+    /// The defence's loss as a mean over its examples, whatever the reduction.
     pub loss: f64,
-    /// Examples trained on that the network classified rightly.
+    /// Examples of the batch that the network classified rightly: adversarial ones where there are any.
     pub correct: usize,
-    /// Examples trained on.
+    /// Examples of the batch.
     pub rows: usize,
     /// Forward and backward passes, summed over the examples.
     pub passes: u64,
@@ -75,7 +75,7 @@ pub trait Defense: Send {
         Ok(Vec::new())
     }
 
-    /// Takes back what [`Defense::state`] gave.
+    /// Takes back what [`Defense::state`] gave; nothing is the state before the first step.
     ///
     /// # Errors
     ///

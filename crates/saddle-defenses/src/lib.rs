@@ -4,7 +4,8 @@
 //! loss that an attack maximises. This crate owns the outer half. Its pieces:
 //!
 //! - A **defence** turns a batch into weight gradients ([`Defense`]). [`Natural`] trains on the
-//!   images as they are, [`Madry`] on the adversarial examples that an inner attack makes of them.
+//!   images as they are, [`Madry`] on the adversarial examples that an inner attack makes of them,
+//!   [`Trades`] on how far those move the outputs.
 //! - **Schedules** say what changes over a run: norm, radius, learning rate. They are pure functions
 //!   of the step.
 //! - An [`Optimizer`] turns gradients into new weights, elementwise, in one pass.
@@ -23,6 +24,7 @@
 //! No file, no clock, no environment, no global random source: a [`TrainObserver`] brings those. An
 //! attack is only ever seen as a [`saddle_attacks::Attack`].
 
+mod branch;
 mod checkpoint;
 mod defense;
 mod error;
@@ -32,6 +34,7 @@ mod observer;
 pub mod optimizer;
 mod plan;
 mod schedule;
+mod trades;
 mod trainer;
 
 pub use defense::{Defense, Reduction, StepContext, StepReport};
@@ -42,4 +45,5 @@ pub use observer::{Ended, KeepError, Progress, TrainObserver, Unobserved};
 pub use optimizer::{Optimizer, OptimizerKind};
 pub use plan::{DefensePlan, TrainingPlan};
 pub use schedule::{LearningSchedule, NormSchedule, RadiusSchedule};
+pub use trades::{NaturalPass, Trades};
 pub use trainer::Trainer;

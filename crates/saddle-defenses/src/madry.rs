@@ -15,7 +15,7 @@ use crate::natural::descend;
 use crate::{Defense, Error, NormSchedule, RadiusSchedule, Result, StepContext, StepReport};
 use candle_core::Tensor;
 use saddle_attacks::{
-    Direction, Examples, Objective, Perturbed, ProjectedAscent, Start, ThreatModel, perturb,
+    Attack, Direction, Examples, Objective, Perturbed, ProjectedAscent, Start, ThreatModel, perturb,
 };
 use saddle_model::{Classifier, LossKind};
 use saddle_ops::{GradientHealth, Norm, PixelBox, Radius, StepRule};
@@ -240,12 +240,22 @@ impl Madry {
         batch: &Examples,
         at: &StepContext,
     ) -> Result<Adversarial> {
+        let (ascent, threat) = self.ascent(at)?;
+        made_by(&ascent, threat, classifier, batch, at)
+    }
+
+    /// The attack of one step and the threat model that it works in.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidPlan`] when this step's norm has no attack.
+    pub(crate) fn ascent(&self, at: &StepContext) -> Result<(ProjectedAscent, ThreatModel)> {
         let norm = self.norms.at(at.step);
         let inner = self
             .inner(norm)
             .ok_or_else(|| invalid("norms", "a step's norm has no inner attack"))?;
         let radius = self.radius.at(inner.epsilon, at.step, at.iterations)?;
-        let attack = ProjectedAscent {
+        let ascent = ProjectedAscent {
             direction: Direction::Gradient,
             rule: inner.rule,
             step_size: inner.step_size.at(radius),
@@ -254,12 +264,31 @@ impl Madry {
             momentum: 0.0,
             loss: LossKind::CrossEntropy,
         };
-        let threat = ThreatModel { norm, epsilon: radius, pixels: PixelBox::UNIT };
-        let objective = Objective::untargeted(threat);
-        let Perturbed { images, passes, health } =
-            perturb(classifier, &attack, batch, &objective, at.draws, at.step)?;
-        Ok(Adversarial { images, norm, radius, passes, health })
+        Ok((ascent, ThreatModel { norm, epsilon: radius, pixels: PixelBox::UNIT }))
     }
+
+    /// Steps of the longest of the inner attacks.
+    pub(crate) fn most_steps(&self) -> u32 {
+        [self.l2, self.linf].into_iter().flatten().map(|inner| inner.steps).max().unwrap_or(0)
+    }
+}
+
+/// What an attack makes of a batch in one step.
+///
+/// # Errors
+///
+/// What network and attack report.
+pub(crate) fn made_by(
+    attack: &dyn Attack,
+    threat: ThreatModel,
+    classifier: &dyn Classifier,
+    batch: &Examples,
+    at: &StepContext,
+) -> Result<Adversarial> {
+    let objective = Objective::untargeted(threat);
+    let Perturbed { images, passes, health } =
+        perturb(classifier, attack, batch, &objective, at.draws, at.step)?;
+    Ok(Adversarial { images, norm: threat.norm, radius: threat.epsilon, passes, health })
 }
 
 impl Defense for Madry {
@@ -280,6 +309,6 @@ impl Defense for Madry {
     }
 }
 
-fn invalid(field: &'static str, message: &str) -> Error {
+pub(crate) fn invalid(field: &'static str, message: &str) -> Error {
     Error::InvalidPlan { field, message: message.to_owned() }
 }

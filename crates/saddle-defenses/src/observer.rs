@@ -20,11 +20,11 @@ pub struct Progress {
     pub batches_per_epoch: u32,
     /// Learning rate that this step used.
     pub learning_rate: f64,
-    /// Mean loss over the examples trained on (adversarial ones for Madry), before the update.
+    /// The defence's loss as a mean over its examples (adversarial ones for Madry), before the update.
     pub loss: f64,
-    /// Examples trained on that the network classified rightly, before the update.
+    /// Examples of the batch that the network classified rightly, before the update: adversarial ones where there are any.
     pub correct: usize,
-    /// Examples trained on.
+    /// Examples of the batch.
     pub rows: usize,
     /// Forward and backward passes of this step, summed over the examples.
     pub passes: u64,

@@ -1,6 +1,8 @@
 //! A training in plain data: what a plan file holds and what a checkpoint is compared with.
 
-use crate::{Defense, Error, LearningSchedule, Madry, Natural, OptimizerKind, Reduction, Result};
+use crate::{
+    Defense, Error, LearningSchedule, Madry, Natural, OptimizerKind, Reduction, Result, Trades,
+};
 use saddle_model::Initialization;
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +14,8 @@ pub enum DefensePlan {
     Natural(Natural),
     /// Training on adversarial examples only.
     Madry(Madry),
+    /// Training on natural examples and on the divergence of adversarial ones from them.
+    Trades(Trades),
 }
 
 impl DefensePlan {
@@ -26,6 +30,10 @@ impl DefensePlan {
             Self::Madry(madry) => {
                 madry.validate()?;
                 Ok(Box::new(*madry))
+            }
+            Self::Trades(trades) => {
+                trades.validate()?;
+                Ok(Box::new(*trades))
             }
         }
     }

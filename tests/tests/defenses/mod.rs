@@ -7,4 +7,5 @@ mod optimizers;
 mod plans;
 mod resume;
 mod schedules;
+mod trades;
 mod training;

@@ -1,8 +1,9 @@
 //! Plans as text: round trips, defaults, and refusals of what nobody meant.
 
+use saddle_attacks::WhenFlat;
 use saddle_defenses::{
-    DefensePlan, InnerAttack, LearningSchedule, Madry, Natural, NormSchedule, OptimizerKind,
-    RadiusSchedule, Reduction, StepSize, TrainingPlan,
+    DefensePlan, InnerAttack, LearningSchedule, Madry, Natural, NaturalPass, NormSchedule,
+    OptimizerKind, RadiusSchedule, Reduction, StepSize, Trades, TrainingPlan,
 };
 use saddle_ops::Norm;
 
@@ -44,7 +45,21 @@ fn all_plans() -> Vec<TrainingPlan> {
     published.reduction = Reduction::Sum;
     published.optimizer = OptimizerKind::Momentum { momentum: 0.9 };
     published.learning_schedule = LearningSchedule::Constant;
-    plain.into_iter().chain([published]).collect()
+    plain.into_iter().chain([published]).chain(trades()).collect()
+}
+
+fn trades() -> Vec<TrainingPlan> {
+    let mix = Trades::mix().unwrap();
+    let ours = Trades {
+        beta: 0.0,
+        l2_when_flat: WhenFlat::Stay,
+        natural_pass: NaturalPass::Shared,
+        radius: RadiusSchedule::Ramp { fraction: 0.3 },
+        ..mix
+    };
+    let (l2, raw) = (Trades::l2().unwrap(), Trades::l2_raw().unwrap());
+    let all = [Trades::linf().unwrap(), l2, raw, mix, Trades::mix_raw().unwrap(), ours];
+    all.map(|trades| trades.published(3)).to_vec()
 }
 
 #[test]
@@ -66,6 +81,23 @@ fn what_a_plan_leaves_out_is_the_recipe() {
     assert_eq!(found, expected);
 }
 
+/// [`LINF`] by another defence, its own fields given as they stand.
+fn by(defense: &str) -> String {
+    LINF.replace("kind = \"madry\"", defense)
+}
+
+const TRADES: &str = "kind = \"trades\"\nbeta = 1.0";
+
+#[test]
+fn what_a_plan_leaves_out_of_trades_is_as_published() {
+    let defense = |text| toml::from_str::<TrainingPlan>(&by(text)).unwrap().defense;
+    let DefensePlan::Madry(Madry { norms, radius, l2, linf }) = defense("kind = \"madry\"") else {
+        panic!("another defence");
+    };
+    let trades = Trades { norms, radius, l2, linf, ..Trades::linf().unwrap() };
+    assert_eq!(defense(TRADES), DefensePlan::Trades(trades));
+}
+
 #[test]
 fn unknown_fields_are_refused_at_every_level() {
     let misspelt = [
@@ -75,7 +107,12 @@ fn unknown_fields_are_refused_at_every_level() {
         LINF.replace("{ fraction = 0.25 }", "{ fraction = 0.25, shape = 1 }"),
         LINF.replace("seed = 3", "seed = 3\noptimizer = { kind = \"adam\", decay = 0.1 }"),
         LINF.replace("seed = 3", "seed = 3\nlearning_schedule = { linear_decay = { hold = 0.5, last = 0.1, power = 2 } }"),
+        LINF.replace("seed = 3", "seed = 3\nlearning_schedule = { steps = { factor = 0.1, at = [0.5], hold = 1 } }"),
         LINF.replace("madry", "madri"),
+        by("kind = \"trades\""),
+        by(&format!("{TRADES}\nlambda = 1.0")),
+        by(&format!("{TRADES}\nl2_when_flat = \"noise\"")),
+        by(&format!("{TRADES}\nnatural_pass = \"twice\"")),
         "iterations = 1\nbatch = 1\nlearning_rate = 0.1\ninitialization = \"default\"\nseed = 1\n\
          defense = { kind = \"natural\", steps = 5 }"
             .to_owned(),
@@ -126,8 +163,55 @@ fn plans_that_cannot_run_are_refused_by_field() {
         ("linf", inner(&|inner| inner.step_size = StepSize::Relative(f64::INFINITY))),
     ];
     good.validate().unwrap();
+    assert_refused(cases);
+}
+
+fn assert_refused(cases: impl IntoIterator<Item = (&'static str, TrainingPlan)>) {
     for (field, plan) in cases {
         let error = plan.validate().unwrap_err().to_string();
         assert!(error.starts_with(&format!("training plan, {field}: ")), "{field}: {error}");
     }
+}
+
+#[test]
+fn a_stepped_rate_that_does_not_fall_in_order_is_refused() {
+    let good = TrainingPlan::new(DefensePlan::Natural(Natural {}), 10, 1);
+    let steps = |factor, at: &[f64]| {
+        let learning_schedule = LearningSchedule::Steps { factor, at: at.to_vec() };
+        ("learning_schedule", TrainingPlan { learning_schedule, ..good.clone() })
+    };
+    steps(0.5, &[0.1, 0.2]).1.validate().unwrap();
+    assert_refused([
+        steps(0.0, &[0.5]),
+        steps(1.0, &[0.5]),
+        steps(f64::NAN, &[0.5]),
+        steps(0.1, &[]),
+        steps(0.1, &[0.0]),
+        steps(0.1, &[0.5, 1.0]),
+        steps(0.1, &[0.5, 0.5]),
+        steps(0.1, &[0.6, 0.5]),
+        steps(0.1, &[0.5, f64::NAN]),
+    ]);
+}
+
+#[test]
+fn trades_that_cannot_run_are_refused_by_field() {
+    let trades = |change: &dyn Fn(&mut Trades)| {
+        let mut trades = Trades::linf().unwrap();
+        change(&mut trades);
+        trades.published(1)
+    };
+    let stuck = |inner: Option<InnerAttack>| inner.map(|inner| InnerAttack { steps: 0, ..inner });
+    let ramp = RadiusSchedule::Ramp { fraction: 1.5 };
+    assert_refused([
+        ("beta", trades(&|trades| trades.beta = -1.0)),
+        ("beta", trades(&|trades| trades.beta = f64::NAN)),
+        ("beta", trades(&|trades| trades.beta = f64::INFINITY)),
+        ("linf", trades(&|trades| trades.linf = None)),
+        ("linf", trades(&|trades| trades.linf = stuck(trades.linf))),
+        ("l2", trades(&|trades| trades.l2 = Trades::l2().unwrap().l2)),
+        ("l2", trades(&|trades| trades.norms = NormSchedule::Alternate)),
+        ("norms", trades(&|trades| trades.norms = NormSchedule::Fixed(Norm::L1))),
+        ("radius", trades(&|trades| trades.radius = ramp)),
+    ]);
 }

@@ -2,7 +2,8 @@
 
 use candle_core::DType;
 use saddle_defenses::{
-    DefensePlan, Madry, Natural, OptimizerKind, RadiusSchedule, Trainer, TrainingPlan, Unobserved,
+    DefensePlan, InnerAttack, LearningSchedule, Madry, Natural, OptimizerKind, RadiusSchedule,
+    Trades, Trainer, TrainingPlan, Unobserved,
 };
 use saddle_model::Executor;
 use saddle_ops::Kernels;
@@ -13,7 +14,16 @@ fn plans() -> Vec<TrainingPlan> {
     let mix = Madry { radius: RadiusSchedule::Ramp { fraction: 0.5 }, ..Madry::mix().unwrap() };
     let momentum = OptimizerKind::Momentum { momentum: 0.9 };
     let natural = small_plan(DefensePlan::Natural(Natural {}), 8);
-    vec![TrainingPlan { optimizer: momentum, ..natural }, small_plan(DefensePlan::Madry(mix), 8)]
+    let shorter = |inner: InnerAttack| InnerAttack { steps: 2, ..inner };
+    let trades = Trades::mix().unwrap();
+    let trades = Trades { l2: trades.l2.map(shorter), linf: trades.linf.map(shorter), ..trades };
+    let trades = small_plan(DefensePlan::Trades(trades), 8);
+    let learning_schedule = LearningSchedule::trades();
+    vec![
+        TrainingPlan { optimizer: momentum, ..natural },
+        small_plan(DefensePlan::Madry(mix), 8),
+        TrainingPlan { optimizer: momentum, learning_schedule, ..trades },
+    ]
 }
 
 fn start(plan: &TrainingPlan, executor: Executor) -> Trainer {

@@ -36,7 +36,7 @@ struct Description<'a> {
 
 impl TrainJob {
     /// Forward and backward passes of the whole training, roughly, for the estimate of the time
-    /// left: five inner steps are assumed for anything but natural training.
+    /// left.
     pub(crate) fn passes(&self) -> u64 {
         let examples =
             u64::from(self.training.iterations).saturating_mul(self.training.batch as u64);
@@ -45,14 +45,14 @@ impl TrainJob {
 
     fn passes_per_example(&self) -> u64 {
         use saddle_defenses::DefensePlan;
-        let inner = match &self.training.defense {
-            DefensePlan::Natural(_) => 0,
+        match &self.training.defense {
+            DefensePlan::Natural(_) => 2,
             DefensePlan::Madry(madry) => {
                 let steps = [madry.l2, madry.linf].map(|inner| inner.map_or(0, |i| i.steps));
-                steps.into_iter().max().unwrap_or(0)
+                2 * (u64::from(steps.into_iter().max().unwrap_or(0)) + 1)
             }
-        };
-        2 * (u64::from(inner) + 1)
+            DefensePlan::Trades(trades) => trades.passes_per_example(),
+        }
     }
 
     pub(crate) fn key(&self, bench: &Bench<'_>) -> Result<Key> {
