@@ -5,7 +5,7 @@
 //!
 //! - A **defence** turns a batch into weight gradients ([`Defense`]). [`Natural`] trains on the
 //!   images as they are, [`Madry`] on the adversarial examples that an inner attack makes of them,
-//!   [`Trades`] on how far those move the outputs.
+//!   [`Trades`] on how far those move the outputs, [`Atda`] on both kinds of images as two domains.
 //! - **Schedules** say what changes over a run: norm, radius, learning rate. They are pure functions
 //!   of the step.
 //! - An [`Optimizer`] turns gradients into new weights, elementwise, in one pass.
@@ -24,9 +24,11 @@
 //! No file, no clock, no environment, no global random source: a [`TrainObserver`] brings those. An
 //! attack is only ever seen as a [`saddle_attacks::Attack`].
 
+mod atda;
 mod branch;
 mod checkpoint;
 mod defense;
+pub mod domain_adaptation;
 mod error;
 mod madry;
 mod natural;
@@ -37,6 +39,7 @@ mod schedule;
 mod trades;
 mod trainer;
 
+pub use atda::{Atda, AttackedLabel};
 pub use defense::{Defense, Reduction, StepContext, StepReport};
 pub use error::{Error, Result};
 pub use madry::{Adversarial, InnerAttack, Madry, StepSize};

@@ -1,7 +1,8 @@
 //! A training in plain data: what a plan file holds and what a checkpoint is compared with.
 
 use crate::{
-    Defense, Error, LearningSchedule, Madry, Natural, OptimizerKind, Reduction, Result, Trades,
+    Atda, Defense, Error, LearningSchedule, Madry, Natural, OptimizerKind, Reduction, Result,
+    Trades,
 };
 use saddle_model::Initialization;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,8 @@ pub enum DefensePlan {
     Madry(Madry),
     /// Training on natural examples and on the divergence of adversarial ones from them.
     Trades(Trades),
+    /// Training on natural and adversarial examples as two domains to be aligned.
+    Atda(Atda),
 }
 
 impl DefensePlan {
@@ -35,6 +38,7 @@ impl DefensePlan {
                 trades.validate()?;
                 Ok(Box::new(*trades))
             }
+            Self::Atda(atda) => atda.defense(),
         }
     }
 }

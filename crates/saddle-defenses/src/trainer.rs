@@ -176,11 +176,14 @@ impl Trainer {
         };
         let learning_rate =
             self.plan.learning_schedule.at(self.plan.learning_rate, step, iterations);
-        let report = self.defense.step(&self.network, &batch, &at)?;
-        check_finite(&report, step, learning_rate)?;
-        let weights =
-            self.optimizer.update(self.network.weights(), &report.gradients, learning_rate)?;
-        self.network.set_weights(weights)?;
+        let remembered = self.defense.state()?;
+        let report = match self.descend(&batch, &at, learning_rate) {
+            Ok(report) => report,
+            Err(error) => {
+                self.defense.restore(remembered)?;
+                return Err(error);
+            }
+        };
         self.done += 1;
         let batches_per_epoch = self.batches_per_epoch();
         Ok(Progress {
@@ -197,6 +200,21 @@ impl Trainer {
             ball: report.ball,
             health: report.health,
         })
+    }
+
+    /// One step of defence and optimiser on a batch.
+    fn descend(
+        &mut self,
+        batch: &Examples,
+        at: &StepContext,
+        learning_rate: f64,
+    ) -> Result<StepReport> {
+        let report = self.defense.step(&self.network, batch, at)?;
+        check_finite(&report, at.step, learning_rate)?;
+        let weights =
+            self.optimizer.update(self.network.weights(), &report.gradients, learning_rate)?;
+        self.network.set_weights(weights)?;
+        Ok(report)
     }
 
     /// Steps until the run is done or the observer interrupts it; checkpoints when the observer

@@ -1,6 +1,8 @@
 //! Tests of training: schedules, optimisers, defences, the trainer and its checkpoints.
 
+mod atda;
 mod checkpoints;
+mod domain_adaptation;
 mod gradients;
 mod madry;
 mod optimizers;

@@ -2,8 +2,8 @@
 
 use saddle_attacks::WhenFlat;
 use saddle_defenses::{
-    DefensePlan, InnerAttack, LearningSchedule, Madry, Natural, NaturalPass, NormSchedule,
-    OptimizerKind, RadiusSchedule, Reduction, StepSize, Trades, TrainingPlan,
+    Atda, AttackedLabel, DefensePlan, InnerAttack, LearningSchedule, Madry, Natural, NaturalPass,
+    NormSchedule, OptimizerKind, RadiusSchedule, Reduction, StepSize, Trades, TrainingPlan,
 };
 use saddle_ops::Norm;
 
@@ -45,7 +45,7 @@ fn all_plans() -> Vec<TrainingPlan> {
     published.reduction = Reduction::Sum;
     published.optimizer = OptimizerKind::Momentum { momentum: 0.9 };
     published.learning_schedule = LearningSchedule::Constant;
-    plain.into_iter().chain([published]).chain(trades()).collect()
+    plain.into_iter().chain([published]).chain(trades()).chain(atda()).collect()
 }
 
 fn trades() -> Vec<TrainingPlan> {
@@ -60,6 +60,15 @@ fn trades() -> Vec<TrainingPlan> {
     let (l2, raw) = (Trades::l2().unwrap(), Trades::l2_raw().unwrap());
     let all = [Trades::linf().unwrap(), l2, raw, mix, Trades::mix_raw().unwrap(), ours];
     all.map(|trades| trades.published(3)).to_vec()
+}
+
+fn atda() -> Vec<TrainingPlan> {
+    let mix = Atda::mix().unwrap();
+    let ours = Atda { lambda: 0.0, centre_rate: 1.0, attacked_label: AttackedLabel::True, ..mix };
+    let (l2, raw) = (Atda::l2().unwrap(), Atda::l2_raw().unwrap());
+    let linf = Atda::linf().unwrap();
+    let all = [linf, l2, raw, mix, Atda::mix_raw().unwrap(), mix.multi_step(), ours];
+    all.map(|atda| atda.published(3)).to_vec()
 }
 
 #[test]
@@ -87,15 +96,18 @@ fn by(defense: &str) -> String {
 }
 
 const TRADES: &str = "kind = \"trades\"\nbeta = 1.0";
+const ATDA: &str = "kind = \"atda\"";
 
 #[test]
-fn what_a_plan_leaves_out_of_trades_is_as_published() {
+fn what_a_plan_leaves_out_of_trades_and_atda_is_as_published() {
     let defense = |text| toml::from_str::<TrainingPlan>(&by(text)).unwrap().defense;
     let DefensePlan::Madry(Madry { norms, radius, l2, linf }) = defense("kind = \"madry\"") else {
         panic!("another defence");
     };
     let trades = Trades { norms, radius, l2, linf, ..Trades::linf().unwrap() };
     assert_eq!(defense(TRADES), DefensePlan::Trades(trades));
+    let atda = Atda { norms, radius, l2, linf, ..Atda::linf().unwrap() };
+    assert_eq!(defense(ATDA), DefensePlan::Atda(atda));
 }
 
 #[test]
@@ -113,6 +125,8 @@ fn unknown_fields_are_refused_at_every_level() {
         by(&format!("{TRADES}\nlambda = 1.0")),
         by(&format!("{TRADES}\nl2_when_flat = \"noise\"")),
         by(&format!("{TRADES}\nnatural_pass = \"twice\"")),
+        by(&format!("{ATDA}\nbeta = 1.0")),
+        by(&format!("{ATDA}\nattacked_label = \"false\"")),
         "iterations = 1\nbatch = 1\nlearning_rate = 0.1\ninitialization = \"default\"\nseed = 1\n\
          defense = { kind = \"natural\", steps = 5 }"
             .to_owned(),
@@ -195,11 +209,16 @@ fn a_stepped_rate_that_does_not_fall_in_order_is_refused() {
 }
 
 #[test]
-fn trades_that_cannot_run_are_refused_by_field() {
+fn trades_and_atda_that_cannot_run_are_refused_by_field() {
     let trades = |change: &dyn Fn(&mut Trades)| {
         let mut trades = Trades::linf().unwrap();
         change(&mut trades);
         trades.published(1)
+    };
+    let atda = |change: &dyn Fn(&mut Atda)| {
+        let mut atda = Atda::linf().unwrap();
+        change(&mut atda);
+        atda.published(1)
     };
     let stuck = |inner: Option<InnerAttack>| inner.map(|inner| InnerAttack { steps: 0, ..inner });
     let ramp = RadiusSchedule::Ramp { fraction: 1.5 };
@@ -213,5 +232,13 @@ fn trades_that_cannot_run_are_refused_by_field() {
         ("l2", trades(&|trades| trades.norms = NormSchedule::Alternate)),
         ("norms", trades(&|trades| trades.norms = NormSchedule::Fixed(Norm::L1))),
         ("radius", trades(&|trades| trades.radius = ramp)),
+        ("lambda", atda(&|atda| atda.lambda = -0.1)),
+        ("lambda", atda(&|atda| atda.lambda = f64::NAN)),
+        ("centre_rate", atda(&|atda| atda.centre_rate = 0.0)),
+        ("centre_rate", atda(&|atda| atda.centre_rate = 1.1)),
+        ("centre_rate", atda(&|atda| atda.centre_rate = f64::NAN)),
+        ("linf", atda(&|atda| atda.linf = stuck(atda.linf))),
+        ("l2", atda(&|atda| atda.norms = NormSchedule::Alternate)),
+        ("radius", atda(&|atda| atda.radius = ramp)),
     ]);
 }

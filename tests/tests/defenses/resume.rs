@@ -2,8 +2,8 @@
 
 use candle_core::DType;
 use saddle_defenses::{
-    DefensePlan, InnerAttack, LearningSchedule, Madry, Natural, OptimizerKind, RadiusSchedule,
-    Trades, Trainer, TrainingPlan, Unobserved,
+    Atda, DefensePlan, InnerAttack, LearningSchedule, Madry, Natural, OptimizerKind,
+    RadiusSchedule, Trades, Trainer, TrainingPlan, Unobserved,
 };
 use saddle_model::Executor;
 use saddle_ops::Kernels;
@@ -23,6 +23,8 @@ fn plans() -> Vec<TrainingPlan> {
         TrainingPlan { optimizer: momentum, ..natural },
         small_plan(DefensePlan::Madry(mix), 8),
         TrainingPlan { optimizer: momentum, learning_schedule, ..trades },
+        // What it remembers between steps is in the checkpoint.
+        small_plan(DefensePlan::Atda(Atda::mix().unwrap()), 8),
     ]
 }
 

@@ -52,6 +52,7 @@ impl TrainJob {
                 2 * (u64::from(steps.into_iter().max().unwrap_or(0)) + 1)
             }
             DefensePlan::Trades(trades) => trades.passes_per_example(),
+            DefensePlan::Atda(atda) => atda.passes_per_example(),
         }
     }
 
