@@ -2,8 +2,10 @@
 
 use candle_core::{DType, Tensor};
 use saddle_attacks::Examples;
-use saddle_defenses::{DefensePlan, TrainingPlan};
-use saddle_model::{Architecture, Classifier, Layer, Weights};
+use saddle_defenses::{DefensePlan, Sources, TrainingPlan};
+use saddle_model::{
+    Architecture, Classifier, Executor, Initialization, Layer, Network, Weights, initialize,
+};
 use saddle_ops::Draws;
 
 use crate::data::digits;
@@ -58,6 +60,50 @@ pub fn small_digits(count: usize, dtype: DType) -> Examples {
     };
     let images = middle(&digits.images).expect("28 x 28 digits have a middle");
     Examples::new(images, digits.labels, digits.ids).expect("digits are examples")
+}
+
+/// A network whose logits are linear in 12 x 12 images.
+pub fn linear_architecture() -> Architecture {
+    let layer = Layer::Linear { name: "fc1".to_owned(), inputs: 144, outputs: 10 };
+    Architecture {
+        name: "linear".to_owned(),
+        input: [1, 12, 12],
+        classes: 10,
+        layers: vec![Layer::Flatten, layer],
+    }
+}
+
+/// An untrained network; other seeds give other networks.
+///
+/// # Panics
+///
+/// When the architecture is none, or the executor cannot run it.
+pub fn untrained(
+    architecture: Architecture,
+    seed: u64,
+    dtype: DType,
+    executor: Executor,
+) -> Network {
+    let weights = initialize(&architecture, Initialization::Default, Draws::new(seed))
+        .and_then(|weights| weights.to_dtype(dtype))
+        .expect("small networks have weights");
+    Network::new(architecture, weights, executor).expect("small networks run anywhere")
+}
+
+/// Two untrained networks, a convolutional one with dropout as `one` and a linear one as `two`.
+///
+/// # Panics
+///
+/// As [`untrained`].
+pub fn small_sources(dtype: DType, executor: Executor) -> Sources {
+    let mut sources = Sources::new();
+    let given =
+        [("one", small_architecture_with_dropout(), 101), ("two", linear_architecture(), 102)];
+    for (name, architecture, seed) in given {
+        let network = untrained(architecture, seed, dtype, executor);
+        sources.insert(name, &network).expect("the names differ");
+    }
+    sources
 }
 
 /// A plan of `iterations` steps on batches of 16.

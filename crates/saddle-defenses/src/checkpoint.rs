@@ -7,16 +7,16 @@
 //! # What is refused
 //!
 //! Bytes that are cut short or are no checkpoint; and a whole checkpoint of another plan, network,
-//! data set or executor. There is no checksum: whoever keeps the bytes writes them atomically.
+//! data set or executor, or against other sources. There is no checksum: whoever keeps the bytes writes them atomically.
 
-use crate::{Error, Result};
+use crate::{Error, Result, Sources};
 use candle_core::{DType, Device, Tensor};
 use saddle_attacks::Examples;
 use saddle_model::Architecture;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Marks our bytes among other safetensors files.
 const FORMAT: &str = "saddle-checkpoint";
@@ -34,6 +34,9 @@ pub(crate) struct Identity {
     pub(crate) data: String,
     /// Executor and kernels, since other kernels give other bits.
     pub(crate) executor: String,
+    /// A fingerprint of each static network that the defence trains against.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) sources: BTreeMap<String, String>,
 }
 
 /// Everything but the tensors.
@@ -66,12 +69,14 @@ impl Identity {
         architecture: &Architecture,
         examples: &Examples,
         executor: String,
+        sources: &Sources,
     ) -> Result<Self> {
         Ok(Self {
             plan: to_json(plan)?,
             architecture: to_json(architecture)?,
             data: fingerprint(examples)?,
             executor,
+            sources: sources.fingerprints(),
         })
     }
 
@@ -89,7 +94,19 @@ impl Identity {
                 return Err(Error::ForeignCheckpoint { what, found, expected });
             }
         }
-        Ok(())
+        // Names that only one side knows are the defence's to refuse.
+        let mut sources = self.sources.iter();
+        match sources.find(|(name, own)| found.sources.get(*name) != Some(*own)) {
+            None => Ok(()),
+            Some((name, own)) => Err(Error::ForeignCheckpoint {
+                what: "source",
+                found: format!(
+                    "`{name}` {}",
+                    found.sources.get(name).map_or("none", String::as_str)
+                ),
+                expected: format!("`{name}` {own}"),
+            }),
+        }
     }
 }
 
@@ -169,10 +186,15 @@ fn fingerprint(examples: &Examples) -> Result<String> {
         images.narrow(0, start, count)?.write_bytes(&mut bytes)?;
         hash.update(&bytes);
     }
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hexadecimal(hash))
 }
 
-fn to_json(value: &impl Serialize) -> Result<String> {
+/// A finished hash in lower-case hexadecimal.
+pub(crate) fn hexadecimal(hash: Sha256) -> String {
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+pub(crate) fn to_json(value: &impl Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(|error| bad(error.to_string()))
 }
 

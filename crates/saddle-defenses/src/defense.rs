@@ -5,7 +5,7 @@
 //! network, and it draws only from [`StepContext::draws`], keyed by example id and step, so that
 //! its step is a pure function of network, batch, context and its own state.
 
-use crate::Result;
+use crate::{Result, Sources};
 use candle_core::Tensor;
 use saddle_attacks::Examples;
 use saddle_model::{Classifier, Weights};
@@ -69,6 +69,15 @@ pub trait Defense: Send {
         batch: &Examples,
         at: &StepContext,
     ) -> Result<StepReport>;
+
+    /// Takes the static networks that the plan names, before the first step.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::Error::InvalidPlan`] when one that is needed is not given, or one that is given not needed.
+    fn equip(&mut self, sources: &Sources) -> Result<()> {
+        sources.check(&[])
+    }
 
     /// What the defence remembers between steps (class centres, ...), by name; for checkpoints.
     fn state(&self) -> Result<Vec<(String, Tensor)>> {

@@ -5,7 +5,8 @@
 //!
 //! - A **defence** turns a batch into weight gradients ([`Defense`]). [`Natural`] trains on the
 //!   images as they are, [`Madry`] on the adversarial examples that an inner attack makes of them,
-//!   [`Trades`] on how far those move the outputs, [`Atda`] on both kinds of images as two domains.
+//!   [`Trades`] on how far those move the outputs, [`Atda`] on both kinds of images as two domains, [`Ensemble`] on both,
+//!   the adversarial ones made by other networks: its [`Sources`].
 //! - **Schedules** say what changes over a run: norm, radius, learning rate. They are pure functions
 //!   of the step.
 //! - An [`Optimizer`] turns gradients into new weights, elementwise, in one pass.
@@ -29,6 +30,7 @@ mod branch;
 mod checkpoint;
 mod defense;
 pub mod domain_adaptation;
+mod ensemble;
 mod error;
 mod madry;
 mod natural;
@@ -36,11 +38,13 @@ mod observer;
 pub mod optimizer;
 mod plan;
 mod schedule;
+mod sources;
 mod trades;
 mod trainer;
 
 pub use atda::{Atda, AttackedLabel};
 pub use defense::{Defense, Reduction, StepContext, StepReport};
+pub use ensemble::{Ensemble, EnsembleTraining};
 pub use error::{Error, Result};
 pub use madry::{Adversarial, InnerAttack, Madry, StepSize};
 pub use natural::Natural;
@@ -48,5 +52,6 @@ pub use observer::{Ended, KeepError, Progress, TrainObserver, Unobserved};
 pub use optimizer::{Optimizer, OptimizerKind};
 pub use plan::{DefensePlan, TrainingPlan};
 pub use schedule::{LearningSchedule, NormSchedule, RadiusSchedule};
+pub use sources::Sources;
 pub use trades::{NaturalPass, Trades};
 pub use trainer::Trainer;

@@ -38,10 +38,25 @@ pub(crate) fn descend(
     batch: &Examples,
     at: &StepContext,
 ) -> Result<StepReport> {
+    descend_in_pass(classifier, images, batch, at, 0)
+}
+
+/// [`descend`] in another pass of the step: layers that draw do so apart from those of the other passes.
+///
+/// # Errors
+///
+/// As [`descend`].
+pub(crate) fn descend_in_pass(
+    classifier: &dyn Classifier,
+    images: &Tensor,
+    batch: &Examples,
+    at: &StepContext,
+    pass: u32,
+) -> Result<StepReport> {
     let labels = batch.labels();
     let rows: Vec<usize> = (0..labels.len()).collect();
     let loss = Loss::new(LossKind::CrossEntropy, labels.to_vec(), &Aim::Untargeted)?;
-    let mode = Mode::Training { draws: at.draws, step: at.step, pass: 0, examples: batch.ids() };
+    let mode = Mode::Training { draws: at.draws, step: at.step, pass, examples: batch.ids() };
     let (logits, pullback) = classifier.forward(images, mode)?;
     let evaluated = loss.evaluate(&logits, &rows)?;
     let cotangent = match at.reduction {

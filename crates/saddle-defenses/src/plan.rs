@@ -1,8 +1,8 @@
 //! A training in plain data: what a plan file holds and what a checkpoint is compared with.
 
 use crate::{
-    Atda, Defense, Error, LearningSchedule, Madry, Natural, OptimizerKind, Reduction, Result,
-    Trades,
+    Atda, Defense, Ensemble, Error, LearningSchedule, Madry, Natural, OptimizerKind, Reduction,
+    Result, Trades,
 };
 use saddle_model::Initialization;
 use serde::{Deserialize, Serialize};
@@ -19,10 +19,12 @@ pub enum DefensePlan {
     Trades(Trades),
     /// Training on natural and adversarial examples as two domains to be aligned.
     Atda(Atda),
+    /// Training on natural examples and on adversarial ones that static networks make.
+    Ensemble(Ensemble),
 }
 
 impl DefensePlan {
-    /// The defence, ready for its first step.
+    /// The defence, ready for its first step but for the networks of [`Defense::equip`].
     ///
     /// # Errors
     ///
@@ -39,6 +41,26 @@ impl DefensePlan {
                 Ok(Box::new(*trades))
             }
             Self::Atda(atda) => atda.defense(),
+            Self::Ensemble(ensemble) => {
+                ensemble.validate()?;
+                Ok(Box::new(ensemble.training()))
+            }
+        }
+    }
+
+    /// The static networks that it trains against, by the names under which the trainer is to be given them.
+    pub fn sources(&self) -> &[String] {
+        match self {
+            Self::Ensemble(ensemble) => &ensemble.sources,
+            _ => &[],
+        }
+    }
+
+    /// [`DefensePlan::sources`], to be called otherwise.
+    pub fn sources_mut(&mut self) -> &mut [String] {
+        match self {
+            Self::Ensemble(ensemble) => &mut ensemble.sources,
+            _ => &mut [],
         }
     }
 }

@@ -15,8 +15,8 @@
 use crate::checkpoint::{Checkpoint, Identity};
 use crate::optimizer::first_not_finite;
 use crate::{
-    Defense, Ended, Error, Optimizer, Progress, Result, StepContext, StepReport, TrainObserver,
-    TrainingPlan,
+    Defense, Ended, Error, Optimizer, Progress, Result, Sources, StepContext, StepReport,
+    TrainObserver, TrainingPlan,
 };
 use saddle_attacks::Examples;
 use saddle_model::{Architecture, Executor, Network, Weights, initialize};
@@ -57,13 +57,29 @@ impl Trainer {
         examples: Examples,
         initial: Option<&Weights>,
     ) -> Result<Self> {
+        Self::with_sources(plan, architecture, executor, examples, initial, &Sources::new())
+    }
+
+    /// [`Trainer::new`] against the static networks that the plan names.
+    ///
+    /// # Errors
+    ///
+    /// As [`Trainer::new`], also when a source is missing, superfluous or does not fit; the message names it.
+    pub fn with_sources(
+        plan: TrainingPlan,
+        architecture: Architecture,
+        executor: Executor,
+        examples: Examples,
+        initial: Option<&Weights>,
+        sources: &Sources,
+    ) -> Result<Self> {
         check(&plan, &architecture, &examples)?;
         let weights = match initial {
             Some(weights) => weights.copy()?,
             None => initialize(&architecture, plan.initialization, Draws::new(plan.seed))?,
         };
-        let identity = Identity::new(&plan, &architecture, &examples, executor.name())?;
-        Self::assemble(plan, identity, architecture, executor, examples, weights)
+        let identity = Identity::new(&plan, &architecture, &examples, executor.name(), sources)?;
+        Self::assemble(plan, identity, architecture, executor, examples, weights, sources)
     }
 
     /// A training that goes on where a checkpoint was written, to the bit.
@@ -79,9 +95,27 @@ impl Trainer {
         executor: Executor,
         examples: Examples,
     ) -> Result<Self> {
+        let sources = Sources::new();
+        Self::resume_with_sources(bytes, plan, architecture, executor, examples, &sources)
+    }
+
+    /// [`Trainer::resume`] against the static networks that the plan names.
+    ///
+    /// # Errors
+    ///
+    /// As [`Trainer::resume`] and [`Trainer::with_sources`]; [`Error::ForeignCheckpoint`] also when a source is not the
+    /// network that the checkpoint was trained against.
+    pub fn resume_with_sources(
+        bytes: &[u8],
+        plan: TrainingPlan,
+        architecture: Architecture,
+        executor: Executor,
+        examples: Examples,
+        sources: &Sources,
+    ) -> Result<Self> {
         let checkpoint = Checkpoint::from_bytes(bytes)?;
         check(&plan, &architecture, &examples)?;
-        let identity = Identity::new(&plan, &architecture, &examples, executor.name())?;
+        let identity = Identity::new(&plan, &architecture, &examples, executor.name(), sources)?;
         identity.check(&checkpoint.identity)?;
         let bad = |message| Error::BadCheckpoint { message };
         if checkpoint.step > plan.iterations {
@@ -97,7 +131,7 @@ impl Trainer {
             return Err(bad(format!("weights `{name}` hold NaN or infinity")));
         }
         let mut trainer =
-            Self::assemble(plan, identity, architecture, executor, examples, weights)?;
+            Self::assemble(plan, identity, architecture, executor, examples, weights, sources)?;
         trainer.optimizer.restore(checkpoint.updates, &checkpoint.optimizer)?;
         trainer.defense.restore(checkpoint.defense)?;
         trainer.done = checkpoint.step;
@@ -112,13 +146,16 @@ impl Trainer {
         executor: Executor,
         examples: Examples,
         weights: Weights,
+        sources: &Sources,
     ) -> Result<Self> {
         keep_freed_memory();
         let images = examples.images();
+        sources.fit(&architecture, images)?;
         let weights = weights.to_dtype(images.dtype())?.to_device(images.device())?;
         let optimizer = Optimizer::new(plan.optimizer, &weights)?;
         let network = Network::new(architecture, weights, executor)?;
-        let defense = plan.defense.defense()?;
+        let mut defense = plan.defense.defense()?;
+        defense.equip(sources)?;
         Ok(Self { plan, identity, examples, network, defense, optimizer, done: 0, order: None })
     }
 

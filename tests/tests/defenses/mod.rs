@@ -3,11 +3,13 @@
 mod atda;
 mod checkpoints;
 mod domain_adaptation;
+mod ensemble;
 mod gradients;
 mod madry;
 mod optimizers;
 mod plans;
 mod resume;
 mod schedules;
+mod sources;
 mod trades;
 mod training;

@@ -35,12 +35,13 @@ struct Description<'a> {
 }
 
 impl TrainJob {
-    /// Forward and backward passes of the whole training, roughly, for the estimate of the time
-    /// left.
+    /// Forward and backward passes of the whole training, for the estimate of the time left.
     pub(crate) fn passes(&self) -> u64 {
-        let examples =
-            u64::from(self.training.iterations).saturating_mul(self.training.batch as u64);
-        examples.saturating_mul(self.passes_per_example())
+        u64::from(self.training.iterations).saturating_mul(self.passes_per_step())
+    }
+
+    fn passes_per_step(&self) -> u64 {
+        self.passes_per_example().saturating_mul(self.training.batch as u64)
     }
 
     fn passes_per_example(&self) -> u64 {
@@ -53,6 +54,7 @@ impl TrainJob {
             }
             DefensePlan::Trades(trades) => trades.passes_per_example(),
             DefensePlan::Atda(atda) => atda.passes_per_example(),
+            DefensePlan::Ensemble(ensemble) => ensemble.passes_per_example(),
         }
     }
 
@@ -90,12 +92,12 @@ impl TrainJob {
             store: bench.store,
             key: &trained.key,
             stopwatch: Stopwatch::start(bench.store, &trained.key),
-            passes_per_example: self.passes_per_example(),
+            passes_per_step: self.passes_per_step(),
             observer,
             failure: None,
         };
-        let done = u64::from(trainer.done()).saturating_mul(self.training.batch as u64);
-        watcher.observer.advance(done.saturating_mul(watcher.passes_per_example), "resumed");
+        let done = u64::from(trainer.done()).saturating_mul(watcher.passes_per_step);
+        watcher.observer.advance(done, "resumed");
         let ended = trainer.run(&mut watcher);
         if let Some(failure) = watcher.failure {
             return Err(failure);
@@ -191,7 +193,7 @@ struct Watcher<'a> {
     store: &'a Store,
     key: &'a Key,
     stopwatch: Stopwatch<'a>,
-    passes_per_example: u64,
+    passes_per_step: u64,
     observer: &'a mut dyn RunObserver,
     /// Kept beside the trainer's own error, which would hide that it was the disk that failed.
     failure: Option<Error>,
@@ -206,8 +208,7 @@ impl TrainObserver for Watcher<'_> {
             progress.loss,
             100.0 * progress.correct as f64 / progress.rows.max(1) as f64
         );
-        let passes = (progress.rows as u64).saturating_mul(self.passes_per_example);
-        self.observer.advance(passes, &detail);
+        self.observer.advance(self.passes_per_step, &detail);
     }
 
     fn wants_checkpoint(&mut self) -> bool {
