@@ -87,7 +87,8 @@ pub struct NetworkPlan {
     /// How many networks of this recipe are trained, with seeds `seed`, `seed + 1`, …
     #[serde(default = "one")]
     pub seeds: u32,
-    /// The recipe, without a `seed`: that is the plan's.
+    /// The recipe, without a `seed`: that is the plan's. Networks that its defence names as `sources` are networks of this
+    /// plan; they are trained before it.
     #[serde(default, deserialize_with = "recipe")]
     pub training: Option<TrainingPlan>,
     /// Why there is no recipe yet; the cells of this network are shown as missing, with this reason.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use saddle_attacks::Attack as _;
 
-use crate::plan::{PROFILES, Plan, Row, Table};
+use crate::plan::{NetworkPlan, PROFILES, Plan, Row, Table};
 use crate::{Error, Result};
 
 /// Most networks of one recipe: every one of them is looked at before anything starts.
@@ -126,24 +126,62 @@ fn networks(plan: &Plan) -> Result<()> {
         ensure((network.defense == "natural") == network.training_norm.is_none(), || {
             format!("{place}: training_norm belongs to every defence but `natural`")
         })?;
-        // Follow the chain of ancestors; longer than the number of networks means a circle.
-        let mut ancestor = network.starts_from.as_deref();
-        let mut links = 0;
-        while let Some(parent) = ancestor {
-            links += 1;
-            let Some(found) = plan.networks.get(parent) else {
-                return Err(Error::Plan(format!(
-                    "{place}: starts_from names no network `{parent}`"
-                )));
-            };
-            ensure(links <= plan.networks.len(), || {
-                format!("{place}: starts_from runs in a circle")
+        if let Some(parent) = &network.starts_from {
+            let found = plan.networks.get(parent).ok_or_else(|| {
+                Error::Plan(format!("{place}: starts_from names no network `{parent}`"))
             })?;
             ensure(found.architecture == network.architecture, || {
                 format!("{place}: `{parent}`, from which it starts, has another architecture")
             })?;
-            ancestor = found.starts_from.as_deref();
         }
+        for source in sources(network) {
+            let found = plan.networks.get(source).ok_or_else(|| {
+                Error::Plan(format!("{place}: sources name no network `{source}`"))
+            })?;
+            if let Some(reason) = &found.missing {
+                let message = format!("{place}: its source `{source}` is missing: {reason}");
+                return Err(Error::Plan(message));
+            }
+        }
+    }
+    no_circle(plan)
+}
+
+/// The networks that a network is trained against.
+fn sources(network: &NetworkPlan) -> &[String] {
+    network.training.as_ref().map_or(&[], |training| training.defense.sources())
+}
+
+/// Refuses networks of which each has to be trained before the other.
+fn no_circle(plan: &Plan) -> Result<()> {
+    let inputs = |name: &str| {
+        let network = plan.networks.get(name);
+        let parent = network.and_then(|network| network.starts_from.as_deref());
+        let sources = network.map_or(&[][..], sources).iter().map(String::as_str);
+        parent.into_iter().chain(sources)
+    };
+    let mut left: BTreeSet<&str> = plan.networks.keys().map(String::as_str).collect();
+    loop {
+        let ready = |name: &&str| !inputs(name).any(|input| left.contains(input));
+        let ready: Vec<&str> = left.iter().copied().filter(ready).collect();
+        if ready.is_empty() {
+            break;
+        }
+        left.retain(|name| !ready.contains(name));
+    }
+    // Whoever is left needs somebody who is left: a walk along that need comes back to where it was.
+    let mut path: Vec<&str> = left.first().copied().into_iter().collect();
+    while let Some(next) = path.last().and_then(|last| inputs(last).find(|one| left.contains(one)))
+    {
+        if let Some(start) = path.iter().position(|seen| *seen == next) {
+            let circle: Vec<String> =
+                path[start..].iter().chain([&next]).map(|name| format!("`{name}`")).collect();
+            return Err(Error::Plan(format!(
+                "networks run in a circle: {} (each starts from the next or has it among its sources)",
+                circle.join(", ")
+            )));
+        }
+        path.push(next);
     }
     Ok(())
 }

@@ -93,6 +93,38 @@ fn a_key_stands_for_program_revision_kernels_and_all_that_job_json_says() {
     }
 }
 
+/// Committed results are found by these keys. Whoever changes what they are made of raises a revision instead.
+#[test]
+fn a_training_without_sources_is_described_as_it_always_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    run_tiny(&tiny_plan(), &store, &["table1"], &mut Unobserved).unwrap();
+    let notes = files_called("job.json", folder.path());
+    let jobs = notes.iter().map(|path| -> serde_json::Value {
+        serde_json::from_slice::<serde_json::Value>(&std::fs::read(path).unwrap()).unwrap()["job"]
+            .take()
+    });
+    let trainings: Vec<_> = jobs.filter(|job| job["job"] == "train").collect();
+    assert_eq!(trainings.len(), 2);
+    let recipe = |defense: &str, iterations: u32| {
+        format!(
+            r#"{{"batch":8,"defense":{defense},"initialization":"default","iterations":{iterations},"learning_rate":0.001,"learning_schedule":{{"linear_decay":{{"hold":0.6,"last":0.03}}}},"optimizer":{{"beta1":0.9,"beta2":0.999,"kind":"adam","stabilizer":1e-8}},"reduction":"mean","seed":3}}"#
+        )
+    };
+    let madry = r#"{"kind":"madry","linf":{"epsilon":0.3,"rule":"sign","start":"uniform","step_size":{"relative":0.5},"steps":2},"norms":{"fixed":"linf"},"radius":"constant"}"#;
+    for job in trainings {
+        let mut fields: Vec<_> = job.as_object().unwrap().keys().map(String::as_str).collect();
+        fields.sort();
+        let known = ["architecture", "data", "digits", "job", "machine", "revision", "starts_from"];
+        assert_eq!(fields, [&known[..], &["training"]].concat());
+        let expected = match job["starts_from"].is_null() {
+            true => recipe(r#"{"kind":"natural"}"#, 4),
+            false => recipe(madry, 3),
+        };
+        assert_eq!(canonical_json(&job["training"]).unwrap(), expected);
+    }
+}
+
 #[test]
 fn the_program_is_known_by_its_lock_file() {
     let lock = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.lock")).unwrap();

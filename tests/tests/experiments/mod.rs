@@ -8,5 +8,6 @@ mod keys;
 mod nearest;
 mod plans;
 mod refusals;
+mod sources;
 mod stores;
 mod times;

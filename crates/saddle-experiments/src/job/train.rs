@@ -1,12 +1,13 @@
 //! Training one network: from its last checkpoint if there is one, else from the start.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use candle_core::{Device, Tensor};
 use serde::Serialize;
 
 use saddle_attacks::Examples;
-use saddle_defenses::{Ended, KeepError, Progress, TrainObserver, Trainer, TrainingPlan};
+use saddle_defenses::{Ended, KeepError, Progress, Sources, TrainObserver, Trainer, TrainingPlan};
 use saddle_model::{Architecture, Executor, Metadata, Network, from_bytes, load_network, to_bytes};
 
 use super::{Bench, Machine, REVISIONS, RunObserver, Stopwatch, Trained};
@@ -17,6 +18,7 @@ const CHECKPOINT: &str = "checkpoint.safetensors";
 /// What a training job does.
 pub(crate) struct TrainJob {
     pub(crate) architecture: Architecture,
+    /// The recipe. It names the networks that the defence trains against by their keys, so that these are part of its own.
     pub(crate) training: TrainingPlan,
     /// The key of the network whose weights it starts from.
     pub(crate) starts_from: Option<Key>,
@@ -75,11 +77,12 @@ impl TrainJob {
         }
     }
 
-    /// The trained network, from the store or by work.
+    /// The trained network, from the store or by work; `sources` are the networks that the defence trains against.
     pub(crate) fn run(
         &self,
         bench: &Bench<'_>,
         initial: Option<&Trained>,
+        sources: &[Rc<Trained>],
         observer: &mut dyn RunObserver,
     ) -> Result<Trained> {
         let key = self.key(bench)?;
@@ -87,7 +90,7 @@ impl TrainJob {
         if bench.store.result(&trained.key).is_some() {
             return Ok(trained);
         }
-        let mut trainer = self.trainer(bench, &trained.key, initial)?;
+        let mut trainer = self.trainer(bench, &trained.key, initial, sources)?;
         let mut watcher = Watcher {
             store: bench.store,
             key: &trained.key,
@@ -113,7 +116,7 @@ impl TrainJob {
             seed: Some(self.training.seed),
             data: Some(bench.train_hash.clone()),
             version: Some(env!("CARGO_PKG_VERSION").to_owned()),
-            notes: self.notes(bench, initial)?,
+            notes: self.notes(bench, initial, sources)?,
         };
         let weights = trainer.weights().to_device(&Device::Cpu)?;
         bench.finish(&trained.key, &description, &to_bytes(&weights, &metadata)?)?;
@@ -121,11 +124,12 @@ impl TrainJob {
     }
 
     /// What the weight file says beyond its usual fields: which of the digits the network saw, since
-    /// `data` is the hash of them all, and which weights it started from.
+    /// `data` is the hash of them all, which weights it started from and which it was trained against.
     fn notes(
         &self,
         bench: &Bench<'_>,
         initial: Option<&Trained>,
+        sources: &[Rc<Trained>],
     ) -> Result<BTreeMap<String, String>> {
         let (seen, all) = (bench.seen(), bench.data.train.len());
         let mut notes = BTreeMap::new();
@@ -134,20 +138,36 @@ impl TrainJob {
             let hash = sha256_hex(&initial.bytes(bench)?);
             notes.insert("starts_from".to_owned(), format!("weight file with SHA-256 {hash}"));
         }
+        if !sources.is_empty() {
+            let hashes = sources.iter().map(|source| Ok(sha256_hex(&source.bytes(bench)?)));
+            let hashes = hashes.collect::<Result<Vec<_>>>()?.join(", ");
+            notes.insert("sources".to_owned(), format!("weight files with SHA-256 {hashes}"));
+        }
         Ok(notes)
     }
 
-    fn trainer(&self, bench: &Bench<'_>, key: &Key, initial: Option<&Trained>) -> Result<Trainer> {
+    fn trainer(
+        &self,
+        bench: &Bench<'_>,
+        key: &Key,
+        initial: Option<&Trained>,
+        trained_sources: &[Rc<Trained>],
+    ) -> Result<Trainer> {
         let executor = bench.machine.executor;
+        let mut sources = Sources::new();
+        for source in trained_sources {
+            sources.insert(source.key.as_str(), source.network(bench)?)?;
+        }
         let examples = training_examples(bench)?;
         if let Some(bytes) = bench.store.part(key, CHECKPOINT) {
             let plan = self.training.clone();
-            match Trainer::resume(
+            match Trainer::resume_with_sources(
                 &bytes,
                 plan,
                 self.architecture.clone(),
                 executor,
                 examples.clone(),
+                &sources,
             ) {
                 Ok(trainer) => return Ok(trainer),
                 Err(error) => {
@@ -158,12 +178,13 @@ impl TrainJob {
         let initial =
             initial.map(|trained| from_bytes(&trained.bytes(bench)?).map_err(Error::from));
         let initial = initial.transpose()?.map(|(weights, _)| weights);
-        Ok(Trainer::new(
+        Ok(Trainer::with_sources(
             self.training.clone(),
             self.architecture.clone(),
             executor,
             examples,
             initial.as_ref(),
+            &sources,
         )?)
     }
 }

@@ -47,6 +47,19 @@ impl<'a> Run<'a> {
             },
         };
         let mut training = recipe.clone();
+        // What a network is called must not change a key: sources go by theirs.
+        let mut keys = BTreeMap::new();
+        for (name, source) in training.defense.sources_mut().iter_mut().zip(self.sources(id)) {
+            let Some(key) = self.resolve(&source)? else { return Ok(None) };
+            if let Some(other) = keys.insert(key.clone(), name.clone()) {
+                return Err(Error::Plan(format!(
+                    "network `{}`: its sources `{other}` and `{name}` are one network, of one \
+                     recipe and seed; name it once",
+                    id.name
+                )));
+            }
+            key.as_str().clone_into(name);
+        }
         training.seed = plan.training_seed(id.number);
         let architecture = Architecture::by_name(&network.architecture)?;
         let job = TrainJob { architecture, training, starts_from };
@@ -56,12 +69,24 @@ impl<'a> Run<'a> {
         Ok(Some(key))
     }
 
-    /// The network that another one starts from: same number if there are as many, else the last.
+    /// The network that another one starts from.
     pub(super) fn parent(&self, id: &NetworkId) -> Option<NetworkId> {
-        let plan = self.bench.plan;
-        let name = plan.networks.get(&id.name)?.starts_from.clone()?;
-        let seeds = plan.networks.get(&name)?.seeds;
-        Some(NetworkId { number: id.number.min(seeds - 1), name })
+        let name = self.bench.plan.networks.get(&id.name)?.starts_from.as_ref()?;
+        Some(self.input(id, name))
+    }
+
+    /// The networks that another one is trained against, in the order of its recipe.
+    pub(super) fn sources(&self, id: &NetworkId) -> Vec<NetworkId> {
+        let network = self.bench.plan.networks.get(&id.name);
+        let recipe = network.and_then(|network| network.training.as_ref());
+        let names = recipe.map_or(&[][..], |recipe| recipe.defense.sources());
+        names.iter().map(|name| self.input(id, name)).collect()
+    }
+
+    /// Which of the networks of one recipe another one needs: that of the same number if there are as many, else the last.
+    fn input(&self, id: &NetworkId, name: &str) -> NetworkId {
+        let seeds = self.bench.plan.networks.get(name).map_or(1, |network| network.seeds);
+        NetworkId { number: id.number.min(seeds.saturating_sub(1)), name: name.to_owned() }
     }
 
     /// A trained network: remembered, from the store, or by work.
@@ -79,6 +104,10 @@ impl<'a> Run<'a> {
             Some(parent) => Some(self.trained(&parent, observer)?),
             None => None,
         };
+        let mut sources = Vec::new();
+        for source in self.sources(id) {
+            sources.push(self.trained(&source, observer)?);
+        }
         let what = format!("train {} (seed {})", id.name, self.seed(id));
         let Some(job) = self.trainings.get(id) else {
             return Err(Error::Plan(format!("network `{}` has no recipe", id.name)));
@@ -89,7 +118,7 @@ impl<'a> Run<'a> {
         if !known {
             observer.begin(&what);
         }
-        let outcome = job.run(bench, initial.as_deref(), observer).map(Rc::new);
+        let outcome = job.run(bench, initial.as_deref(), &sources, observer).map(Rc::new);
         self.ended(&what, &key, known, &outcome, observer);
         match outcome {
             Err(error) if error.is_fatal() => Err(error),

@@ -80,7 +80,7 @@ impl Run<'_> {
         Ok(training.saturating_add(own))
     }
 
-    /// Passes of a network's training and of the trainings that it starts from.
+    /// Passes of a network's training and of the trainings that it starts from or trains against.
     pub(super) fn training_passes(
         &self,
         network: &NetworkId,
@@ -89,11 +89,13 @@ impl Run<'_> {
         let (Some(job), Some(key)) = (self.trainings.get(network), self.keys.get(network)) else {
             return Ok(0);
         };
-        let own = self.unless_known(key.clone(), job.passes(), seen);
-        match self.parent(network) {
-            Some(parent) if own > 0 => Ok(own.saturating_add(self.training_passes(&parent, seen)?)),
-            _ => Ok(own),
+        let mut passes = self.unless_known(key.clone(), job.passes(), seen);
+        if passes > 0 {
+            for input in self.parent(network).into_iter().chain(self.sources(network)) {
+                passes = passes.saturating_add(self.training_passes(&input, seen)?);
+            }
         }
+        Ok(passes)
     }
 
     fn unless_known(&self, key: Key, passes: u64, seen: &mut BTreeSet<Key>) -> u64 {
