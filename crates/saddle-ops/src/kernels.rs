@@ -21,7 +21,7 @@ mod masks;
 mod pair;
 
 pub use buffer::Buffer;
-pub(crate) use lanes::{Lanes, prefetch};
+pub(crate) use lanes::{Lanes, prefetch, write_numbers};
 pub(crate) use masks::Masks;
 
 use crate::{Error, Result};

@@ -6,6 +6,7 @@
 //! builds whose every machine has them.
 
 use super::{Masks, Real, WIDEST};
+use std::mem::MaybeUninit;
 
 /// A register of numbers, worked on lane by lane.
 pub trait Lanes: Masks {
@@ -24,6 +25,14 @@ pub trait Lanes: Masks {
 
     /// Writes to the first [`Lanes::COUNT`] places of a slice, which must have that many.
     fn store(self, to: &mut [Self::Number]);
+
+    /// [`Lanes::store`] to places that need not hold numbers yet.
+    #[inline(always)]
+    fn write(self, to: &mut [MaybeUninit<Self::Number>]) {
+        let mut lanes = [Self::Number::ZERO; WIDEST];
+        self.store(&mut lanes);
+        write_numbers(&mut to[..Self::COUNT], &lanes[..Self::COUNT]);
+    }
 
     /// `self * factor + addend`, rounded once if the processor can, else twice.
     fn mul_add(self, factor: Self, addend: Self) -> Self;
@@ -97,6 +106,14 @@ fn dot_pairs_one_by_one<L: Lanes>(left: L, right: L, addend: L) -> L {
         sums[i] = lefts[i].dot_pair(rights[i], sums[i]);
     }
     L::load(&sums)
+}
+
+/// Writes numbers, in order, to as many places that need not hold any yet.
+#[inline(always)]
+pub(crate) fn write_numbers<T: Copy>(to: &mut [MaybeUninit<T>], numbers: &[T]) {
+    for (to, number) in to.iter_mut().zip(numbers) {
+        to.write(*number);
+    }
 }
 
 /// Asks for the cache line of a slice's first number, without waiting for it.

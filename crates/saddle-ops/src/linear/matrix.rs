@@ -35,20 +35,10 @@ impl<T: Real> Matrix<T> {
 
     /// Replaces the contents by a matrix stored row after row; returns whether all its numbers are finite.
     pub(super) fn copy(&mut self, matrix: &[T]) -> Result<bool> {
-        /// Rows that are asked for before their turn: no processor guesses which part of which row comes next.
-        const AHEAD: usize = 4;
         self.check(matrix)?;
-        let columns = self.columns;
+        let (kernels, columns) = (self.kernels, self.columns);
         let panels = self.panels_mut().map(|(first, used, width, panel)| {
-            let mut finite = true;
-            for (row, to) in panel.chunks_exact_mut(width).enumerate() {
-                let from = &matrix[row * columns + first..];
-                let ahead = from.get(AHEAD * columns..AHEAD * columns + used);
-                ahead.into_iter().flat_map(|ahead| ahead.chunks(LINE)).for_each(prefetch);
-                to[..used].copy_from_slice(&from[..used]);
-                finite &= all_finite(&from[..used]);
-            }
-            finite
+            T::dispatch(kernels, Copy { from: &matrix[first..], columns, used, to: panel, width })
         });
         Ok(panels.reduce(|| true, |left, right| left & right))
     }
@@ -109,6 +99,47 @@ impl<T: Real> Matrix<T> {
 /// Numbers of `f32` in a cache line.
 const LINE: usize = 16;
 
+/// Copies the first `used` of each `columns` numbers into rows of `width`, waiting for its registers; says whether all of
+/// them are finite.
+struct Copy<'a, T> {
+    from: &'a [T],
+    columns: usize,
+    used: usize,
+    to: &'a mut [T],
+    width: usize,
+}
+
+impl<T: Real> Work<T> for Copy<'_, T> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run<L: Lanes<Number = T>>(self) -> bool {
+        /// Rows that are asked for before their turn: no processor guesses which part of which row comes next.
+        const AHEAD: usize = 4;
+        let Self { from, columns, used, to, width } = self;
+        // A finite number times 0 is 0, any other is NaN, and a sum with NaN is NaN.
+        let zero = L::splat(T::ZERO);
+        let mut faults = zero;
+        let mut rest = T::ZERO;
+        let whole = used - used % L::COUNT;
+        for (row, to) in to.chunks_exact_mut(width).enumerate() {
+            let from = &from[row * columns..];
+            let ahead = from.get(AHEAD * columns..AHEAD * columns + used);
+            ahead.into_iter().flat_map(|ahead| ahead.chunks(LINE)).for_each(prefetch);
+            for at in (0..whole).step_by(L::COUNT) {
+                let numbers = L::load(&from[at..]);
+                numbers.store(&mut to[at..]);
+                faults = numbers.mul_add(zero, faults);
+            }
+            for (to, number) in to[whole..used].iter_mut().zip(&from[whole..used]) {
+                *to = *number;
+                rest += *number * T::ZERO;
+            }
+        }
+        L::lanes_of(faults.is_live()) == 0 && rest == T::ZERO
+    }
+}
+
 /// Transposes rows of `inner` numbers into rows of `width`, waiting for its registers.
 struct Transpose<'a, T> {
     from: &'a [T],
@@ -155,18 +186,4 @@ impl<T: Real> Work<T> for Transpose<'_, T> {
 pub(super) fn transpose<T: Real>(kernels: Kernels, matrix: &[T], columns: usize, to: &mut [T]) {
     let rows = matrix.len() / columns;
     T::dispatch(kernels, Transpose { from: matrix, inner: columns, to, width: rows });
-}
-
-/// Whether every number is finite.
-fn all_finite<T: Real>(values: &[T]) -> bool {
-    // A finite number times 0 is 0, any other is NaN, and a sum with NaN is NaN.
-    let (whole, rest) = values.as_chunks::<LINE>();
-    let mut lanes = [T::ZERO; LINE];
-    for values in whole {
-        for (lane, value) in lanes.iter_mut().zip(values) {
-            *lane += *value * T::ZERO;
-        }
-    }
-    let rest = rest.iter().fold(T::ZERO, |sum, value| sum + *value * T::ZERO);
-    lanes.iter().all(|lane| *lane == T::ZERO) && rest == T::ZERO
 }

@@ -193,9 +193,8 @@ impl<T: Real> Linear<T> {
             return Err(Error::RoundedWeights);
         }
         let mut bias = vec![T::ZERO; outputs];
-        let mut weight = vec![T::ZERO; inputs * outputs];
         if rows == 0 {
-            return Ok((weight, bias));
+            return Ok((vec![T::ZERO; inputs * outputs], bias));
         }
         for row in cotangent.chunks_exact(outputs) {
             for (bias, value) in bias.iter_mut().zip(row) {
@@ -210,7 +209,12 @@ impl<T: Real> Linear<T> {
         matrix::transpose(self.kernels, cotangent, outputs, transposed);
         let left = Left { values: transposed, inner: rows, zeros: !finite };
         let right = Right { matrix: copied, bias: None, relu: false };
-        multiply::<T, Numbers>(self.kernels, left, right, &mut weight, shares);
+        // Zeros would cost as much as Adam's whole pass over the weights.
+        let mut weight = Vec::with_capacity(inputs * outputs);
+        let places = &mut weight.spare_capacity_mut()[..inputs * outputs];
+        multiply::<T, Numbers>(self.kernels, left, right, places, shares);
+        // SAFETY: `multiply` has written a number to each of these places.
+        unsafe { weight.set_len(inputs * outputs) };
         Ok((weight, bias))
     }
 

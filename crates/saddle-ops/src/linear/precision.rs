@@ -1,7 +1,7 @@
 //! How a product rounds its factors, and the factors that come of it.
 
 use super::matrix::Matrix;
-use super::product::{Left, Numbers, Pairs, Right, Shares, multiply};
+use super::product::{Left, Numbers, Pairs, Right, Shares, multiply, places};
 use crate::{
     Kernels, Real, Result,
     kernels::{Lanes, Work},
@@ -38,6 +38,7 @@ impl Precision {
         shares: &mut Shares<T>,
         left_pairs: &mut Vec<T>,
     ) {
+        let out = places(out);
         match self {
             Self::Full => multiply::<T, Numbers>(kernels, left, right, out, shares),
             Self::Bf16 => {

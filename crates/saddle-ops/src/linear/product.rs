@@ -7,10 +7,11 @@ use super::live::Live;
 use super::matrix::{Matrix, WIDE};
 use crate::{
     Kernels, Real,
-    kernels::{Buffer, Lanes, WIDEST, Work, prefetch},
+    kernels::{Buffer, Lanes, WIDEST, Work, prefetch, write_numbers},
 };
 use rayon::prelude::*;
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 /// What a product makes of the numbers of its factors.
@@ -89,12 +90,13 @@ struct Scratch<T> {
     sums: Buffer<T>,
 }
 
-/// `left * right` on all threads into `out`, row after row.
+/// `left * right` on all threads into `out`, row after row, in memory that need not hold numbers yet; all of it does
+/// afterwards.
 pub(super) fn multiply<T: Real, A: Arithmetic<T>>(
     kernels: Kernels,
     left: Left<'_, T>,
     right: Right<'_, T>,
-    out: &mut [T],
+    out: &mut [MaybeUninit<T>],
     shares: &mut Shares<T>,
 ) {
     /// Fewest rows for which a thread reads the right matrix alone.
@@ -124,7 +126,7 @@ pub(super) fn multiply<T: Real, A: Arithmetic<T>>(
     let share = columns.div_ceil(threads).next_multiple_of(width);
     results.resize(rows * columns, T::ZERO);
     scratch.resize_with(columns.div_ceil(share), Scratch::default);
-    let parts = results.par_chunks_mut(rows * share).zip(scratch).enumerate();
+    let parts = places(results).par_chunks_mut(rows * share).zip(scratch).enumerate();
     parts.for_each(|(part, (out, Scratch { sums, .. }))| {
         let columns = part * share..part * share + out.len() / rows;
         let arithmetic = PhantomData::<A>;
@@ -133,7 +135,7 @@ pub(super) fn multiply<T: Real, A: Arithmetic<T>>(
     for (part, values) in results.chunks(rows * share).enumerate() {
         let width = values.len() / rows;
         for (out, values) in out.chunks_exact_mut(columns).zip(values.chunks_exact(width)) {
-            out[part * share..][..width].copy_from_slice(values);
+            write_numbers(&mut out[part * share..][..width], values);
         }
     }
 }
@@ -146,7 +148,7 @@ struct Product<'a, T, A> {
     /// Columns of the result, whole panels of the right matrix.
     columns: Range<usize>,
     /// Result, row after row.
-    out: &'a mut [T],
+    out: &'a mut [MaybeUninit<T>],
     sums: &'a mut Buffer<T>,
     arithmetic: PhantomData<A>,
 }
@@ -325,14 +327,23 @@ fn end<L: Lanes, A: Arithmetic<L::Number>, const V: usize>(
     let out = &mut work.out[row * work.columns.len() + column..][..used];
     let waiting = &mut work.sums[place.wait * V * L::COUNT..][..V * L::COUNT];
     let (relu, fits) = (place.last && work.right.relu, used == V * L::COUNT);
-    let to = if place.last && fits { &mut *out } else { &mut *waiting };
     for v in 0..V {
         let sum = if relu { whole[v].positive() } else { whole[v] };
-        sum.store(&mut to[v * L::COUNT..]);
+        if place.last && fits {
+            sum.write(&mut out[v * L::COUNT..]);
+        } else {
+            sum.store(&mut waiting[v * L::COUNT..]);
+        }
     }
     if place.last && !fits {
-        out.copy_from_slice(&waiting[..used]);
+        write_numbers(out, &waiting[..used]);
     }
+}
+
+/// Numbers as places for [`multiply`] to write to.
+pub(super) fn places<T: Real>(numbers: &mut [T]) -> &mut [MaybeUninit<T>] {
+    // SAFETY: a place looks like the number that it holds. Nobody here, nor below `multiply`, writes anything else to it.
+    unsafe { std::slice::from_raw_parts_mut(numbers.as_mut_ptr().cast(), numbers.len()) }
 }
 
 /// Asks for `count` rows of `V` registers from row `from` on, if they exist.
