@@ -17,8 +17,14 @@ pub(crate) fn append(path: &Path, line: &Value) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Each row of the table with its newest record.
-pub(crate) struct Records(Vec<(Row, Option<Value>)>);
+/// Of each processor, each row of the table with its newest record. Ratios of different processors are never mixed.
+pub(crate) struct Records(Vec<Machine>);
+
+/// What was measured on one processor.
+struct Machine {
+    cpu: String,
+    rows: Vec<(Row, Option<Value>)>,
+}
 
 impl Records {
     /// Reads the records of a folder.
@@ -28,26 +34,52 @@ impl Records {
             format!("no records in {}; `bench peers` makes them", path.display())
         })?;
         let lines: Vec<Value> = text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
-        let newest = |row: &Row| lines.iter().rev().find(|line| is_of(row, line)).cloned();
-        Ok(Self(table().into_iter().map(|row| (row.clone(), newest(&row))).collect()))
+        let mut machines: Vec<Machine> = Vec::new();
+        for cpu in lines.iter().filter_map(|line| line["cpu"].as_str()) {
+            if machines.iter().any(|machine| machine.cpu == cpu) {
+                continue;
+            }
+            let newest = |row: &Row| {
+                let mut of_row = lines.iter().rev().filter(|line| line["cpu"] == cpu);
+                of_row.find(|line| is_of(row, line)).cloned()
+            };
+            let rows = table().into_iter().map(|row| (row.clone(), newest(&row))).collect();
+            machines.push(Machine { cpu: cpu.to_owned(), rows });
+        }
+        Ok(Self(machines))
     }
 
-    /// A table whose last line says where and when its newest record was made.
+    /// A table for each processor, whose last line says where and when its newest record was made.
     pub(crate) fn to_markdown(&self) -> String {
+        self.0.iter().map(Machine::to_markdown).collect::<Vec<_>>().join("\n\n")
+    }
+
+    /// What `saddle_bench plot` draws: the processor with most rows measured.
+    pub(crate) fn to_chart(&self) -> Value {
+        let fullest = self.0.iter().max_by_key(|machine| machine.measured());
+        fullest.map_or(Value::Null, Machine::to_chart)
+    }
+}
+
+impl Machine {
+    fn measured(&self) -> usize {
+        self.rows.iter().filter(|(_, line)| line.is_some()).count()
+    }
+
+    fn to_markdown(&self) -> String {
         let mut lines = vec![
             "| work | batch | threads | kernels | rival | ratio | bar | ours, ms | rival, ms |"
                 .to_owned(),
             "| --- | ---: | ---: | --- | --- | ---: | ---: | ---: | ---: |".to_owned(),
         ];
-        lines.extend(self.0.iter().map(|(row, line)| markdown(row, line.as_ref())));
+        lines.extend(self.rows.iter().map(|(row, line)| markdown(row, line.as_ref())));
         lines.push(String::new());
         lines.push(self.origin());
         lines.join("\n")
     }
 
-    /// What `saddle_bench plot` draws.
-    pub(crate) fn to_chart(&self) -> Value {
-        let rows = self.0.iter().map(|(row, line)| {
+    fn to_chart(&self) -> Value {
+        let rows = self.rows.iter().map(|(row, line)| {
             let threads = if row.threads == 1 { "" } else { ", 2 threads" };
             let label =
                 format!("{} {}, {}{threads} / {}", row.work, row.batch, row.kernels, row.rival);
@@ -62,10 +94,9 @@ impl Records {
     }
 
     fn origin(&self) -> String {
-        let newest = self.0.iter().filter_map(|(_, line)| line.as_ref());
-        let newest = newest.max_by_key(|line| line["date"].as_str().unwrap_or_default().to_owned());
-        let word = |field: &str| newest.and_then(|line| line[field].as_str()).unwrap_or("unknown");
-        format!("Medians of interleaved rounds on {}, newest of {}.", word("cpu"), word("date"))
+        let dates = self.rows.iter().filter_map(|(_, line)| line.as_ref()?["date"].as_str());
+        let newest = dates.max().unwrap_or("an unknown day");
+        format!("Medians of interleaved rounds on {}, newest of {newest}.", self.cpu)
     }
 }
 
