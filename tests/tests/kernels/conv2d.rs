@@ -117,8 +117,8 @@ proptest! {
 fn fused_is_unfused(shape: ConvShape, window: usize, relu: bool, border: usize, salt: u64) {
     let mut case = Case::<f32>::new(shape, salt, 0);
     let rough = |count, salt| signed(count, salt, 24).into_iter().map(|x| x as f32).collect();
-    // Every other case keeps its eighths, which tie.
-    if salt.is_multiple_of(2) {
+    // Every other case keeps its eighths, which tie; so do first layers, whose close choices are another test's business.
+    if salt.is_multiple_of(2) && shape.in_channels > 1 {
         case.image = rough(case.image.len(), salt);
         case.weight = rough(case.weight.len(), salt + 1);
     }

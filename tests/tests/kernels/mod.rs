@@ -3,6 +3,7 @@
 mod bf16;
 mod conv2d;
 mod engine;
+mod first_layer;
 mod linear;
 mod max_pool2d;
 mod paths;

@@ -21,7 +21,7 @@ fn is_transformed(shape: &ConvShape) -> bool {
 
 /// What images and weights are made of; each has its own way of coming close to a tie.
 #[derive(Clone, Copy, Debug)]
-enum Numbers {
+pub(super) enum Numbers {
     /// Of 24 bits.
     Rough,
     /// Multiples of 1/8: sums are exact, many are equal.
@@ -36,7 +36,7 @@ enum Numbers {
     Balanced,
 }
 
-const ALL: [Numbers; 6] = [
+pub(super) const ALL: [Numbers; 6] = [
     Numbers::Rough,
     Numbers::Eighths,
     Numbers::Blocks,
@@ -51,7 +51,7 @@ fn narrow(values: Vec<f64>) -> Vec<f32> {
 
 impl Numbers {
     /// `(in, h, w)`.
-    fn image(self, shape: &ConvShape, salt: u64) -> Vec<f32> {
+    pub(super) fn image(self, shape: &ConvShape, salt: u64) -> Vec<f32> {
         let [height, width, channels] = shape.input();
         let count = height * width * channels;
         match self {
@@ -70,7 +70,7 @@ impl Numbers {
     }
 
     /// `(out, in, k, k)`.
-    fn weight(self, shape: &ConvShape, salt: u64) -> Vec<f32> {
+    pub(super) fn weight(self, shape: &ConvShape, salt: u64) -> Vec<f32> {
         let count = shape.out_channels * shape.in_channels * shape.kernel * shape.kernel;
         let rough = narrow(signed(count, salt, 24));
         match self {

@@ -34,7 +34,7 @@ pub(crate) use train::TrainJob;
 pub(crate) const CHUNK: usize = 100;
 
 /// Revision of each algorithm; part of every key that depends on it.
-const REVISIONS: Revisions = Revisions { train: 3, attack: 3, curve: 3, bound: 1 };
+const REVISIONS: Revisions = Revisions { train: 4, attack: 4, curve: 4, bound: 1 };
 
 #[derive(Clone, Copy, Debug, Serialize)]
 struct Revisions {

@@ -5,12 +5,14 @@
 //! marks of the winners are ever written; a ReLU alone is a pool of 1 x 1, four to a cell of the tile. Any other shape, and
 //! any path with fewer registers, takes the two steps one after the other.
 //!
-//! Each number of the un-pooled result is the chain of additions that [`Conv2d::forward`] makes: not one bit differs.
+//! Each number of the un-pooled result is the chain of additions that [`Conv2d::forward`] makes: not one bit differs, but
+//! where a first layer's choice is close ([`first_layer`]).
 //! Where the convolution may be transformed ([`winograd`]), that way is taken instead; there the numbers are close to the
 //! direct ones, and the choices those of a direct sum.
 
 use super::{
     Conv2d,
+    first_layer::{self, Sweep, Tolerance},
     target::Target,
     winograd::{self, Largest, Pass, Sink},
 };
@@ -23,6 +25,7 @@ use crate::{
 #[derive(Default)]
 pub struct ForwardScratch<T> {
     map: Vec<T>,
+    first_layer: first_layer::Scratch,
     winograd: winograd::Scratch<T>,
 }
 
@@ -64,17 +67,30 @@ impl<T: Real> Conv2d<T> {
                 return Ok(());
             }
         }
+        self.check_padded(padded.len())?;
+        let ForwardScratch { map, first_layer, .. } = scratch;
+        let mut exact = self.exact_choices(padded, pool, first_layer);
         let [rows, columns, _] = self.shape.output();
         let has_cells = pool.window() == 2 || (pool.window() == 1 && (rows | columns) % 2 == 0);
         if !self.fuses || self.shape.stride != 1 || !has_cells {
-            scratch.map.resize(self.shape.output_length(), T::ZERO);
-            self.forward(padded, &mut scratch.map)?;
-            return pool.forward(&scratch.map, out, border, winners);
+            map.resize(self.shape.output_length(), T::ZERO);
+            self.forward(padded, map)?;
+            pool.forward(map, out, border, winners)?;
+            if let Some(mut exact) = exact {
+                let sweep = Sweep { map, shape: &self.shape, tolerance: &mut exact };
+                T::dispatch(self.kernels, sweep);
+                exact.settle(self, padded, &mut Target::new(pool, out, border, winners));
+            }
+            return Ok(());
         }
-        self.check_padded(padded.len())?;
         pool.check_result(out.len(), border, winners.len())?;
-        let target = Target::new(pool, out, border, winners);
-        T::dispatch(self.kernels, Fused { conv: self, padded, window: pool.window(), target });
+        let mut target = Target::new(pool, out, border, winners);
+        let (window, choices) = (pool.window(), exact.as_mut());
+        let pass = Fused { conv: self, padded, window, target: &mut target, choices };
+        T::dispatch(self.kernels, pass);
+        if let Some(exact) = exact {
+            exact.settle(self, padded, &mut target);
+        }
         Ok(())
     }
 }
@@ -92,14 +108,16 @@ impl<T: Real> Work<T> for HasRegisters {
 }
 
 /// The fused pass, of lengths that [`Conv2d::forward_pooled`] has checked.
-struct Fused<'a, T> {
+struct Fused<'a, 'b, T> {
     conv: &'a Conv2d<T>,
     padded: &'a [T],
     window: usize,
-    target: Target<'a, T>,
+    target: &'a mut Target<'b, T>,
+    /// Notes which choices are close.
+    choices: Option<&'a mut Tolerance<'b, T>>,
 }
 
-impl<T: Real> Work<T> for Fused<'_, T> {
+impl<T: Real> Work<T> for Fused<'_, '_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -122,7 +140,7 @@ struct Corner {
     column: usize,
 }
 
-impl<T: Real> Fused<'_, T> {
+impl<T: Real> Fused<'_, '_, T> {
     #[inline(always)]
     fn groups<L: Lanes<Number = T>>(&mut self, in_channels: usize) {
         let [rows, columns, channels] = self.conv.shape.output();
@@ -158,7 +176,12 @@ impl<T: Real> Fused<'_, T> {
         for (cell, (upper, lower)) in upper.iter().zip(&lower).enumerate() {
             let numbers = [upper[0], upper[1], lower[0], lower[1]];
             let place = [2 * corner.row, 2 * (corner.column + cell)];
-            self.target.put_cell::<L>(self.window, place, corner.group * L::COUNT, numbers);
+            let first = corner.group * L::COUNT;
+            self.target.put_cell::<L>(self.window, place, first, numbers);
+            // First layers have one channel; the others' tiles carry none of this.
+            if let (1, Some(choices)) = (in_channels, &mut self.choices) {
+                choices.note::<L>(place, first, numbers);
+            }
         }
         CELLS
     }

@@ -14,18 +14,22 @@
 //! image's cotangent. Whoever runs images in parallel changes no bit. The sparse and the dense input gradient
 //! differ in the last bits; which one runs depends on the image's cotangent alone.
 //!
-//! [`Conv2d::forward`] is always the direct sum. [`Conv2d::forward_pooled`] gives its bits, pooled, or, where the shape
-//! allows a transform in `f32`, numbers close to them with winners that a direct sum stands for ([`winograd`]).
+//! [`Conv2d::forward`] is always the direct sum. [`Conv2d::forward_pooled`] gives its bits, pooled, with two exceptions in `f32`:
+//! where the shape allows a transform, numbers close to them with winners that a direct sum stands for ([`winograd`]), and
+//! behind a first layer, choices as exact sums make them ([`first_layer`]).
 
+mod choices;
 mod cotangent;
 mod dense;
 mod direct;
+mod first_layer;
 mod fused;
 mod input_gradient;
 mod naive;
 mod narrow;
 mod taps;
 mod target;
+mod ties;
 mod turned;
 mod weight_gradient;
 mod winograd;
@@ -40,6 +44,7 @@ use std::sync::OnceLock;
 
 use dense::Patches;
 use direct::{Direct, Steps};
+use first_layer::FirstLayer;
 use winograd::Winograd;
 
 use crate::{Error, Kernels, Real, Result, kernels::Buffer, kernels::WIDEST};
@@ -137,6 +142,8 @@ pub struct Conv2d<T> {
     table: Buffer<T>,
     /// Whether the fused forward pass has registers enough on this path.
     fuses: bool,
+    /// What makes the choices behind a first layer exact.
+    first_layer: Option<FirstLayer<T>>,
     /// The pooled forward pass where it may be transformed.
     winograd: Option<Winograd<T>>,
     /// The dense input gradient where it may be transformed, once it was needed.
@@ -165,6 +172,7 @@ impl<T: Real> Conv2d<T> {
             row,
             table: Buffer::zeros(shape.table_length()),
             fuses: T::dispatch(kernels, fused::HasRegisters),
+            first_layer: FirstLayer::<T>::fits(&shape).then(|| FirstLayer::zeros(kernels, &shape)),
             winograd: Winograd::<T>::fits(&shape).then(|| Winograd::zeros(kernels, &shape)),
             turned: OnceLock::new(),
         };
@@ -205,6 +213,9 @@ impl<T: Real> Conv2d<T> {
             }
         }
         self.tile_bias[..out_channels].copy_from_slice(bias);
+        if let Some(layer) = &mut self.first_layer {
+            layer.pack(weight, bias);
+        }
         if let Some(winograd) = &mut self.winograd {
             winograd.pack(self.kernels, weight, bias);
         }

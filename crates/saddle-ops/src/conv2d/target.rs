@@ -42,14 +42,14 @@ impl<T: crate::Real> Target<'_, T> {
         }
     }
 
-    /// [`Target::put_cell`] for one channel.
+    /// [`Target::put_cell`] for one channel, of numbers that may be more exact than what is written.
     #[inline(always)]
-    pub(super) fn put_lane(
+    pub(super) fn put_lane<N: crate::Real>(
         &mut self,
         window: usize,
         [row, column]: [usize; 2],
         channel: usize,
-        numbers: [T; 4],
+        numbers: [N; 4],
     ) {
         if window == 2 {
             let mut best = 0;
@@ -58,9 +58,11 @@ impl<T: crate::Real> Target<'_, T> {
                     best = place;
                 }
             }
-            self.write_lane([row / 2, column / 2], channel, numbers[best], best as u8);
+            let number = T::from_f64(numbers[best].to_f64());
+            self.write_lane([row / 2, column / 2], channel, number, best as u8);
         } else {
             for (i, number) in numbers.into_iter().enumerate() {
+                let number = T::from_f64(number.to_f64());
                 self.write_lane([row + i / 2, column + i % 2], channel, number, 0);
             }
         }

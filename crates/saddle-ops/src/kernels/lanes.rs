@@ -65,6 +65,18 @@ pub trait Lanes: Masks {
         Self::select(self.wins(other), other, self)
     }
 
+    /// [`Lanes::larger`] of numbers none of which is NaN.
+    #[inline(always)]
+    fn larger_number(self, other: Self) -> Self {
+        self.larger(other)
+    }
+
+    /// [`Lanes::smaller`] of numbers none of which is NaN.
+    #[inline(always)]
+    fn smaller_number(self, other: Self) -> Self {
+        self.smaller(other)
+    }
+
     /// The lanes for which the mask says yes: bit `i` for lane `i`.
     #[inline(always)]
     fn lanes_of(mask: Self::Mask) -> u32 {
@@ -245,6 +257,18 @@ mod x86 {
         }
 
         #[inline(always)]
+        fn larger_number(self, other: Self) -> Self {
+            // SAFETY: as in `splat`.
+            Self(unsafe { _mm512_max_ps(self.0, other.0) })
+        }
+
+        #[inline(always)]
+        fn smaller_number(self, other: Self) -> Self {
+            // SAFETY: as in `splat`.
+            Self(unsafe { _mm512_min_ps(self.0, other.0) })
+        }
+
+        #[inline(always)]
         fn lanes_of(mask: __mmask16) -> u32 {
             u32::from(mask)
         }
@@ -337,6 +361,18 @@ mod x86 {
         fn plus(self, other: Self) -> Self {
             // SAFETY: as in `splat`.
             Self(unsafe { _mm256_add_ps(self.0, other.0) })
+        }
+
+        #[inline(always)]
+        fn larger_number(self, other: Self) -> Self {
+            // SAFETY: as in `splat`.
+            Self(unsafe { _mm256_max_ps(self.0, other.0) })
+        }
+
+        #[inline(always)]
+        fn smaller_number(self, other: Self) -> Self {
+            // SAFETY: as in `splat`.
+            Self(unsafe { _mm256_min_ps(self.0, other.0) })
         }
 
         #[inline(always)]

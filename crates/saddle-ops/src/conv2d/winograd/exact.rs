@@ -1,130 +1,24 @@
-//! Which numbers of a transformed result are too close to call, and their direct sums.
+//! Direct sums where a transformed result is too close to call ([`choices`](crate::conv2d::choices)).
 //!
-//! A choice is close when rounding may have made it: the largest of a window and the next one, or the largest and 0
-//! before a ReLU, are nearer than twice what the transformed results may be off. Its numbers are summed again, directly.
-//! Results that see the same numbers are equal when summed so; there the first one stands for all of them ([`Ties`]).
-//!
-//! The direct sums here run side by side, a register wide, and are joined at the end: nearer to the exact ones than a chain
-//! of additions, and equal where the numbers are.
-//!
-//! [`Ties`]: super::ties::Ties
+//! They run side by side, a register wide, and are joined at the end: nearer to the exact ones than a chain of additions, and
+//! equal where the numbers are.
 
 use super::{Pass, Sink};
 use crate::{
     Real,
     kernels::{Lanes, WIDEST},
 };
-use candle_core::WithDType as _;
-
-/// What must be summed directly.
-#[derive(Default)]
-pub(super) struct Close {
-    cells: Vec<CloseCell>,
-}
-
-/// Some channels of a cell, which is 2 x 2 results of the convolution.
-struct CloseCell {
-    /// Row and column of its first result.
-    corner: [usize; 2],
-    /// The channels, lane by lane.
-    lanes: u32,
-}
-
-impl Close {
-    #[inline(always)]
-    pub(super) fn clear(&mut self) {
-        self.cells.clear();
-    }
-
-    #[inline(always)]
-    pub(super) fn push(&mut self, corner: [usize; 2], lanes: u32) {
-        if lanes != 0 {
-            self.cells.push(CloseCell { corner, lanes });
-        }
-    }
-}
-
-/// Tells choices that are close from those that are decided.
-#[derive(Clone, Copy)]
-pub(super) struct Judge<L> {
-    /// The least gap that decides.
-    pub(super) tolerance: L,
-    /// Whether the largest of the four is chosen.
-    pub(super) pools: bool,
-    /// Whether what is not above 0 becomes 0.
-    pub(super) relu: bool,
-}
-
-impl<L: Lanes> Judge<L> {
-    /// The cell, with equal numbers where the direct sums are equal, and the lanes that are close; `firsts` says for each
-    /// place the first one that sees the same numbers.
-    #[inline(always)]
-    pub(super) fn decide(self, cell: [L; 4], firsts: impl FnOnce() -> [usize; 4]) -> ([L; 4], u32) {
-        let close = self.close(cell);
-        if close == 0 || !self.pools {
-            return (cell, close);
-        }
-        let firsts = firsts();
-        if firsts == [0, 1, 2, 3] {
-            return (cell, close);
-        }
-        // Who is not the first competes with nobody.
-        let lowest = L::splat(L::Number::from_f64(f64::from(f32::MIN)));
-        let [mut rivals, mut equals] = [cell; 2];
-        for (place, first) in firsts.into_iter().enumerate() {
-            if first < place {
-                rivals[place] = lowest;
-                equals[place] = equals[first];
-            }
-        }
-        (equals, self.close(rivals))
-    }
-
-    /// The lanes whose choice is close.
-    #[inline(always)]
-    fn close(self, [zeroth, second, third, fourth]: [L; 4]) -> u32 {
-        let Self { tolerance, pools, relu } = self;
-        if !pools {
-            let upper = L::smaller(size(zeroth), size(second));
-            let lower = L::smaller(size(third), size(fourth));
-            let close = L::lanes_of(tolerance.wins(L::smaller(upper, lower)));
-            return if relu { close } else { 0 };
-        }
-        let (upper, lower) = (L::larger(zeroth, second), L::larger(third, fourth));
-        let largest = L::larger(upper, lower);
-        // The next one lost to the largest within its row, or is the largest of the other row.
-        let losers = L::larger(L::smaller(zeroth, second), L::smaller(third, fourth));
-        let gap = largest.minus(L::larger(losers, L::smaller(upper, lower)));
-        if relu {
-            // A window that is surely dead has nothing to choose.
-            let close = tolerance.wins(L::smaller(gap, largest));
-            return L::lanes_of(L::both(
-                close,
-                largest.plus(tolerance).wins(L::splat(L::Number::ZERO)),
-            ));
-        }
-        L::lanes_of(tolerance.wins(gap))
-    }
-}
-
-/// What is left of a number without its sign.
-#[inline(always)]
-fn size<L: Lanes>(value: L) -> L {
-    L::larger(value, L::splat(L::Number::ZERO).minus(value))
-}
 
 impl<T: Real> Pass<'_, T> {
-    /// Sums what is close of the register of channels that begins with `first`, and writes it over what was there.
+    /// Sums what is close, and writes it over what was there.
     #[inline(always)]
-    pub(super) fn settle<L: Lanes<Number = T>>(&mut self, first: usize) {
+    pub(super) fn settle<L: Lanes<Number = T>>(&mut self) {
         for index in 0..self.scratch.close.cells.len() {
-            let CloseCell { corner, mut lanes } = self.scratch.close.cells[index];
-            while lanes != 0 {
-                let channel = first + lanes.trailing_zeros() as usize;
-                lanes &= lanes - 1;
-                let sums = self.sum_directly::<L>(channel, corner);
+            let cell = self.scratch.close.cells[index];
+            for channel in cell.channels() {
+                let sums = self.sum_directly::<L>(channel, cell.corner);
                 if let Sink::Pooled(window, target) = &mut self.sink {
-                    target.put_lane(*window, corner, channel, sums);
+                    target.put_lane(*window, cell.corner, channel, sums);
                 }
             }
         }

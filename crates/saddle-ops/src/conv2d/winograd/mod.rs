@@ -12,7 +12,7 @@
 //!   stays direct.
 //! - The *choices* are those of a direct sum: which place of a window won, and which side of 0 a number is on. Where
 //!   rounding might have made one, its numbers are summed directly ([`exact`]), unless it is a tie that the image
-//!   explains ([`ties`]).
+//!   explains ([`ties`](super::ties)).
 //! - The bits depend on the image, the weights and the kernel path, and on nothing else.
 //! - NaN, infinities and numbers near overflow are not for this pass ([`Winograd::takes_numbers`]).
 //!
@@ -24,7 +24,6 @@
 mod exact;
 mod pass;
 mod product;
-mod ties;
 mod transform;
 
 pub(super) use pass::{Largest, Pass, Scratch, Sink};
@@ -47,7 +46,7 @@ const CHANNELS: usize = 16;
 /// Measured: below 16 on numbers of random sign and equal size, below 8 on others.
 const ERROR: f64 = 24.0;
 /// Largest product of those two sums and sizes that is sure not to overflow on its way.
-const TAME: f64 = 1e30;
+pub(super) const TAME: f64 = 1e30;
 
 /// Transformed weights.
 pub(super) struct Winograd<T> {

@@ -1,15 +1,14 @@
 //! The transformed pass over one image.
 
-use super::{
-    TILE, Winograd,
-    exact::{Close, Judge},
-    product,
-    ties::Ties,
-    transform,
-};
+use super::{TILE, Winograd, product, transform};
 use crate::{
     Real,
-    conv2d::{Conv2d, target::Target},
+    conv2d::{
+        Conv2d,
+        choices::{Close, Judge},
+        target::Target,
+        ties::Ties,
+    },
     kernels::{Buffer, Lanes, WIDEST, Work},
 };
 
@@ -187,12 +186,12 @@ impl<T: Real> Pass<'_, T> {
                             let ties = &self.scratch.ties;
                             let (cell, close) = judge.decide(cell, || ties.firsts(corner));
                             target.put_cell::<L>(*window, corner, first, cell);
-                            self.scratch.close.push(corner, close);
+                            self.scratch.close.push(corner, first, close);
                         }
                     }
                 }
             }
         }
-        self.settle::<L>(first);
+        self.settle::<L>();
     }
 }

@@ -5,7 +5,7 @@ use crate::{ConvShape, kernels::Lanes};
 /// For each row of results, bit `x` says whether the result at `x` sees what its neighbour sees. Images of more columns than
 /// a row has bits have no ties here.
 #[derive(Default)]
-pub(super) struct Ties {
+pub(in crate::conv2d) struct Ties {
     /// The neighbour on the right.
     across: Vec<u64>,
     /// The neighbour below.
@@ -17,7 +17,7 @@ pub(super) struct Ties {
 impl Ties {
     /// Finds them all.
     #[inline(always)]
-    pub(super) fn find<L: Lanes>(&mut self, shape: &ConvShape, padded: &[L::Number]) {
+    pub(in crate::conv2d) fn find<L: Lanes>(&mut self, shape: &ConvShape, padded: &[L::Number]) {
         let [height, width, channels] = shape.padded();
         let [rows, _, _] = shape.output();
         let length = width * channels;
@@ -26,6 +26,10 @@ impl Ties {
             equal.clear();
             equal.resize(height, 0);
             for (y, equal) in equal.iter_mut().enumerate().take(if fits { height } else { 0 }) {
+                if channels == 1 {
+                    *equal = equal_pixels::<L>(&padded[y * width..], offset, width);
+                    continue;
+                }
                 for x in 0..width {
                     let at = y * length + x * channels;
                     if at + offset + channels <= padded.len() {
@@ -47,7 +51,7 @@ impl Ties {
 
     /// For each place of the cell at `corner` the first one that sees the same numbers.
     #[inline(always)]
-    pub(super) fn firsts(&self, [y, x]: [usize; 2]) -> [usize; 4] {
+    pub(in crate::conv2d) fn firsts(&self, [y, x]: [usize; 2]) -> [usize; 4] {
         let is =
             |rows: &[u64], y: usize, x: usize| rows.get(y).is_some_and(|row| row >> x & 1 == 1);
         let [upper, lower] = [is(&self.across, y, x), is(&self.across, y + 1, x)];
@@ -65,6 +69,26 @@ impl Ties {
         };
         [0, second, third, fourth]
     }
+}
+
+/// For each pixel of a row whether the one `offset` further is its equal; not for those that have none.
+#[inline(always)]
+fn equal_pixels<L: Lanes>(pixels: &[L::Number], offset: usize, width: usize) -> u64 {
+    let mut equal = 0;
+    let mut x = 0;
+    while x < width && x + offset + L::COUNT <= pixels.len() {
+        let difference = L::load(&pixels[x..]).minus(L::load(&pixels[x + offset..]));
+        let lanes = u64::from(
+            !L::lanes_of(difference.is_live()) & (u32::MAX >> (u32::BITS - L::COUNT as u32)),
+        );
+        equal |= lanes << x;
+        x += L::COUNT;
+    }
+    for x in x..width {
+        let is_equal = pixels.get(x + offset).is_some_and(|pixel| *pixel == pixels[x]);
+        equal |= u64::from(is_equal) << x;
+    }
+    if width < u64::BITS as usize { equal & ((1 << width) - 1) } else { equal }
 }
 
 /// Whether two places hold the same numbers.

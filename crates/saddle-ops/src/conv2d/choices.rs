@@ -1,0 +1,123 @@
+//! Which choices of a pool or a ReLU rounding may have made, and must be made again.
+//!
+//! A choice is close when the largest of a window and the next one, or the largest and 0 before a ReLU, are nearer than twice
+//! what the numbers may be off. Results that see the same numbers of the image are equal however they are summed; there the
+//! first one stands for all of them ([`Ties`](super::ties::Ties)).
+
+use crate::{Real as _, kernels::Lanes};
+use candle_core::WithDType as _;
+
+/// What must be summed directly.
+#[derive(Default)]
+pub(in crate::conv2d) struct Close {
+    pub(in crate::conv2d) cells: Vec<CloseCell>,
+}
+
+/// Some channels of a cell, which is 2 x 2 results of the convolution.
+#[derive(Clone, Copy)]
+pub(in crate::conv2d) struct CloseCell {
+    /// Row and column of its first result.
+    pub(in crate::conv2d) corner: [usize; 2],
+    /// The first channel of the register.
+    pub(in crate::conv2d) first: usize,
+    /// The channels, lane by lane.
+    pub(in crate::conv2d) lanes: u32,
+}
+
+impl CloseCell {
+    /// The channels that are close.
+    #[inline(always)]
+    pub(in crate::conv2d) fn channels(self) -> impl Iterator<Item = usize> {
+        (0..u32::BITS)
+            .filter(move |lane| self.lanes >> lane & 1 == 1)
+            .map(move |lane| self.first + lane as usize)
+    }
+}
+
+impl Close {
+    #[inline(always)]
+    pub(in crate::conv2d) fn clear(&mut self) {
+        self.cells.clear();
+    }
+
+    #[inline(always)]
+    pub(in crate::conv2d) fn push(&mut self, corner: [usize; 2], first: usize, lanes: u32) {
+        if lanes != 0 {
+            self.cells.push(CloseCell { corner, first, lanes });
+        }
+    }
+}
+
+/// Tells choices that are close from those that are decided, among numbers that are finite.
+#[derive(Clone, Copy)]
+pub(in crate::conv2d) struct Judge<L> {
+    /// The least gap that decides.
+    pub(in crate::conv2d) tolerance: L,
+    /// Whether the largest of the four is chosen.
+    pub(in crate::conv2d) pools: bool,
+    /// Whether what is not above 0 becomes 0.
+    pub(in crate::conv2d) relu: bool,
+}
+
+impl<L: Lanes> Judge<L> {
+    /// The cell, with equal numbers where the direct sums are equal, and the lanes that are close; `firsts` says for each
+    /// place the first one that sees the same numbers.
+    #[inline(always)]
+    pub(in crate::conv2d) fn decide(
+        self,
+        cell: [L; 4],
+        firsts: impl FnOnce() -> [usize; 4],
+    ) -> ([L; 4], u32) {
+        let close = self.close(cell);
+        if close == 0 || !self.pools {
+            return (cell, close);
+        }
+        let firsts = firsts();
+        if firsts == [0, 1, 2, 3] {
+            return (cell, close);
+        }
+        // Who is not the first competes with nobody.
+        let lowest = L::splat(L::Number::from_f64(f64::from(f32::MIN)));
+        let [mut rivals, mut equals] = [cell; 2];
+        for (place, first) in firsts.into_iter().enumerate() {
+            if first < place {
+                rivals[place] = lowest;
+                equals[place] = equals[first];
+            }
+        }
+        (equals, self.close(rivals))
+    }
+
+    /// The lanes whose choice is close.
+    #[inline(always)]
+    fn close(self, [zeroth, second, third, fourth]: [L; 4]) -> u32 {
+        let Self { tolerance, pools, relu } = self;
+        if !pools {
+            let upper = L::smaller_number(size(zeroth), size(second));
+            let lower = L::smaller_number(size(third), size(fourth));
+            let close = L::lanes_of(tolerance.wins(L::smaller_number(upper, lower)));
+            return if relu { close } else { 0 };
+        }
+        let (upper, lower) = (L::larger_number(zeroth, second), L::larger_number(third, fourth));
+        let largest = L::larger_number(upper, lower);
+        // The next one lost to the largest within its row, or is the largest of the other row.
+        let losers =
+            L::larger_number(L::smaller_number(zeroth, second), L::smaller_number(third, fourth));
+        let gap = largest.minus(L::larger_number(losers, L::smaller_number(upper, lower)));
+        if relu {
+            // A window that is surely dead has nothing to choose.
+            let close = tolerance.wins(L::smaller_number(gap, largest));
+            return L::lanes_of(L::both(
+                close,
+                largest.plus(tolerance).wins(L::splat(L::Number::ZERO)),
+            ));
+        }
+        L::lanes_of(tolerance.wins(gap))
+    }
+}
+
+/// What is left of a number without its sign.
+#[inline(always)]
+fn size<L: Lanes>(value: L) -> L {
+    L::larger_number(value, L::splat(L::Number::ZERO).minus(value))
+}
