@@ -176,9 +176,9 @@ pub(crate) struct Attack {
     /// Which iterates count.
     #[arg(long, value_enum, default_value = "final")]
     pub(crate) judge: JudgeName,
-    /// Precision of wide linear layers where the attack looks for gradients. With bf16 they cost less on processors with
-    /// instructions for it (avx512_bf16) and more elsewhere; every verdict is taken in full precision all the same, by
-    /// passes of its own.
+    /// Precision of wide linear layers where the attack looks for gradients. bf16 reads half the weights; it is worth it
+    /// where the processor multiplies such pairs fast (try it: some with avx512_bf16 do not), and slower elsewhere. Every
+    /// verdict is taken in full precision all the same, by passes of its own.
     #[arg(long, value_enum, default_value = "full", value_name = "PRECISION")]
     pub(crate) directions: PrecisionName,
     /// Most forward and backward passes per digit, judging included, which takes 2.

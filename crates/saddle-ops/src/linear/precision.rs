@@ -13,8 +13,8 @@ pub enum Precision {
     /// Not at all.
     #[default]
     Full,
-    /// To bf16, 8 bits: weights take half the memory, and processors with an instruction for it make twice the products.
-    /// Others imitate it, to the same bits and slowly. A relative error of 1/256 in each factor: good enough to say where
+    /// To bf16, 8 bits: weights take half the memory, and an instruction of some processors makes two products for each sum,
+    /// though not of all of them at twice the rate. Others imitate it, to the same bits and slowly. A relative error of 1/256 in each factor: good enough to say where
     /// a loss grows, not what it is.
     Bf16,
 }
