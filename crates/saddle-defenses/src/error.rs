@@ -30,6 +30,12 @@ pub enum Error {
         /// The learning rate of that step.
         learning_rate: f64,
     },
+    /// A gradient that an optimiser cannot use.
+    #[error("the gradient of `{tensor}` holds NaN or infinity")]
+    NotFinite {
+        /// The parameter whose gradient it is.
+        tensor: String,
+    },
     /// Bytes that are not a checkpoint of ours, or no longer a whole one.
     #[error("checkpoint: {message}; start this training afresh or give its own checkpoint")]
     BadCheckpoint {

@@ -194,7 +194,8 @@ impl Trainer {
     /// # Errors
     ///
     /// [`Error::Diverged`] when the loss or a gradient is not finite; else what the defence reports.
-    /// After an error the training stands where it stood before the step.
+    /// After an error the training stands where it stood before the step; after a gradient that is not finite it can
+    /// neither step nor give a checkpoint any more, and the last checkpoint stands.
     pub fn step(&mut self) -> Result<Progress> {
         if self.is_done() {
             return Err(Error::Mismatch {
@@ -247,9 +248,16 @@ impl Trainer {
         learning_rate: f64,
     ) -> Result<StepReport> {
         let report = self.defense.step(&self.network, batch, at)?;
-        check_finite(&report, at.step, learning_rate)?;
+        let diverged = |what| Error::Diverged { step: at.step, what, learning_rate };
+        if !report.loss.is_finite() {
+            return Err(diverged(format!("the loss is {}", report.loss)));
+        }
         let weights =
-            self.optimizer.update(self.network.weights(), &report.gradients, learning_rate)?;
+            self.optimizer.update(self.network.weights(), &report.gradients, learning_rate);
+        let weights = weights.map_err(|error| match error {
+            Error::NotFinite { .. } => diverged(error.to_string()),
+            other => other,
+        })?;
         self.network.set_weights(weights)?;
         Ok(report)
     }
@@ -345,18 +353,6 @@ fn check(plan: &TrainingPlan, architecture: &Architecture, examples: &Examples) 
         ),
         None => Ok(()),
     }
-}
-
-/// Stops a training whose loss or gradients are no longer numbers.
-fn check_finite(report: &StepReport, step: u32, learning_rate: f64) -> Result<()> {
-    let what = if !report.loss.is_finite() {
-        format!("the loss is {}", report.loss)
-    } else if let Some(name) = first_not_finite(&report.gradients)? {
-        format!("the gradient of `{name}` holds NaN or infinity")
-    } else {
-        return Ok(());
-    };
-    Err(Error::Diverged { step, what, learning_rate })
 }
 
 /// Makes the allocator keep what a training step frees for the next step: gradients and weights of 13 MB each.

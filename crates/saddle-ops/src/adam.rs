@@ -37,6 +37,8 @@ pub struct Adam<T> {
 impl<T: Real> Adam<T> {
     /// The new weights; the moments move. Threads share the numbers, and none meets another.
     ///
+    /// None if a gradient is NaN or infinite: moments that have met one are of no more use.
+    ///
     /// # Errors
     ///
     /// [`Error::InvalidShape`] when the slices are not all as long.
@@ -46,7 +48,7 @@ impl<T: Real> Adam<T> {
         weights: &[T],
         gradients: &[T],
         [first, second]: [&mut [T]; 2],
-    ) -> Result<Vec<T>> {
+    ) -> Result<Option<Vec<T>>> {
         let length = weights.len();
         let lengths = [gradients.len(), first.len(), second.len()];
         if lengths != [length; 3] {
@@ -57,18 +59,19 @@ impl<T: Real> Adam<T> {
         }
         let mut updated = Vec::with_capacity(length);
         let room = &mut updated.spare_capacity_mut()[..length];
-        (room.par_chunks_mut(CHUNK), weights.par_chunks(CHUNK))
+        let finite = (room.par_chunks_mut(CHUNK), weights.par_chunks(CHUNK))
             .into_par_iter()
             .zip(gradients.par_chunks(CHUNK))
             .zip(first.par_chunks_mut(CHUNK))
             .zip(second.par_chunks_mut(CHUNK))
-            .for_each(|((((updated, weights), gradients), first), second)| {
+            .map(|((((updated, weights), gradients), first), second)| {
                 let adam = self;
-                T::dispatch(kernels, Update { adam, weights, gradients, first, second, updated });
-            });
+                T::dispatch(kernels, Update { adam, weights, gradients, first, second, updated })
+            })
+            .reduce(|| true, |left, right| left & right);
         // SAFETY: all slices are `length` long, so their chunks are too, and `Update` writes each number of its chunk.
         unsafe { updated.set_len(length) };
-        Ok(updated)
+        Ok(finite.then_some(updated))
     }
 }
 
@@ -85,18 +88,22 @@ struct Update<'a, T> {
 }
 
 impl<T: Real> Work<T> for Update<'_, T> {
-    type Output = ();
+    /// Whether all gradients are finite.
+    type Output = bool;
 
     /// The compiler makes registers of it.
     #[inline(always)]
-    fn run<L: Lanes<Number = T>>(self) {
+    fn run<L: Lanes<Number = T>>(self) -> bool {
         let Self { adam, weights, gradients, first, second, updated } = self;
         let Adam { beta1, rest1, beta2, rest2, rate, root_scale, stabilizer } = adam;
         let numbers = updated.iter_mut().zip(weights).zip(gradients);
+        let mut finite = true;
         for (((updated, &w), &g), (m, v)) in numbers.zip(first.iter_mut().zip(second)) {
             *m = beta1 * *m + rest1 * g;
             *v = beta2 * *v + rest2 * g * g;
             updated.write(w - rate * *m / (root_scale * v.root() + stabilizer));
+            finite &= g * T::ZERO == T::ZERO;
         }
+        finite
     }
 }

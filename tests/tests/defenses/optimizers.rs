@@ -96,6 +96,30 @@ fn a_restored_optimizer_goes_on_as_if_nothing_had_happened() {
 }
 
 #[test]
+fn an_optimizer_that_met_nan_says_where_and_goes_on_once_restored() {
+    for kind in [OptimizerKind::default(), OptimizerKind::Momentum { momentum: 0.9 }] {
+        let start = weights(&[1.0, -2.0, 0.5], DType::F32);
+        let mut optimizer = Optimizer::new(kind, &start).unwrap();
+        let sound = weights(&[1.0, 2.0, 3.0], DType::F32);
+        let current = optimizer.update(&start, &sound, 0.1).unwrap();
+        let (updates, state) = (optimizer.updates(), optimizer.state().unwrap());
+        for fault in [f64::NAN, f64::INFINITY] {
+            let error = optimizer.update(&current, &weights(&[0.0, fault, 1.0], DType::F32), 0.1);
+            let error = error.unwrap_err().to_string();
+            assert!(error.contains("gradient of `w`"), "{error}");
+            // It has met the fault: neither its state nor another update can be had.
+            assert!(optimizer.state().is_err());
+            assert!(optimizer.update(&current, &sound, 0.1).is_err());
+            optimizer.restore(updates, &state).unwrap();
+        }
+        let again = optimizer.update(&current, &sound, 0.1).unwrap();
+        let mut straight = Optimizer::new(kind, &start).unwrap();
+        straight.update(&start, &sound, 0.1).unwrap();
+        assert_eq!(values(&again), values(&straight.update(&current, &sound, 0.1).unwrap()));
+    }
+}
+
+#[test]
 fn foreign_state_gradients_and_dtypes_are_refused_in_words() {
     let own = weights(&[1.0, 2.0], DType::F32);
     let mut optimizer = Optimizer::new(OptimizerKind::default(), &own).unwrap();
@@ -151,6 +175,7 @@ proptest! {
             let (mut first, mut second) = (column(|row| row.2), column(|row| row.3));
             let moments = [&mut first[..], &mut second[..]];
             let updated = adam.update(kernels, &column(|row| row.0), &column(|row| row.1), moments).unwrap();
+            let updated = updated.expect("all gradients are finite");
             for (i, &(w, g, m, v)) in numbers.iter().enumerate() {
                 let m = adam.beta1 * m + adam.rest1 * g;
                 let v = adam.beta2 * v + adam.rest2 * g * g;
@@ -161,6 +186,12 @@ proptest! {
             let longer = vec![0.0; numbers.len() + 1];
             let moments = [&mut first[..], &mut second[..]];
             prop_assert!(adam.update(kernels, &updated, &longer, moments).is_err());
+            for (place, fault) in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY].into_iter().cycle().enumerate().take(numbers.len()) {
+                let mut gradients = column(|row| row.1);
+                gradients[place] = fault;
+                let moments = [&mut first[..], &mut second[..]];
+                prop_assert!(adam.update(kernels, &updated, &gradients, moments).unwrap().is_none());
+            }
         }
     }
 

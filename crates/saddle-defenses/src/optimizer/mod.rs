@@ -137,6 +137,8 @@ pub struct Optimizer {
     updates: u64,
     tensors: Vec<(String, Vec<usize>)>,
     memory: Memory,
+    /// The tensor whose gradient was not finite: the moments have met it.
+    spoilt: Option<String>,
 }
 
 impl Optimizer {
@@ -159,7 +161,7 @@ impl Optimizer {
                 return Err(mismatch(format!("weights are {other:?}; train in f32 or f64")));
             }
         };
-        Ok(Self { kind, updates: 0, tensors, memory })
+        Ok(Self { kind, updates: 0, tensors, memory, spoilt: None })
     }
 
     /// Updates done.
@@ -172,7 +174,8 @@ impl Optimizer {
     /// # Errors
     ///
     /// [`Error::Mismatch`] when weights or gradients differ in name, order, shape or dtype from the
-    /// weights that the optimiser was made for.
+    /// weights that the optimiser was made for. [`Error::NotFinite`] when a gradient holds NaN or infinity;
+    /// it is noticed in the same pass, so the optimiser is of no more use until it is restored.
     pub fn update(
         &mut self,
         weights: &Weights,
@@ -181,11 +184,21 @@ impl Optimizer {
     ) -> Result<Weights> {
         self.check("weights", weights)?;
         self.check("gradients", gradients)?;
-        self.updates += 1;
-        let rule = self.kind.rule(self.updates, learning_rate);
-        match &mut self.memory {
-            Memory::Single(memory) => update_all(rule, memory, weights, gradients),
-            Memory::Double(memory) => update_all(rule, memory, weights, gradients),
+        self.check_unspoilt()?;
+        let rule = self.kind.rule(self.updates + 1, learning_rate);
+        let updated = match &mut self.memory {
+            Memory::Single(memory) => update_all(rule, memory, weights, gradients)?,
+            Memory::Double(memory) => update_all(rule, memory, weights, gradients)?,
+        };
+        match updated {
+            Ok(weights) => {
+                self.updates += 1;
+                Ok(weights)
+            }
+            Err(name) => {
+                self.spoilt = Some(name);
+                self.check_unspoilt().and(Ok(weights.clone()))
+            }
         }
     }
 
@@ -193,8 +206,9 @@ impl Optimizer {
     ///
     /// # Errors
     ///
-    /// When the tensor library fails.
+    /// [`Error::NotFinite`] when the last update met NaN or infinity, and when the tensor library fails.
     pub fn state(&self) -> Result<Vec<(String, Tensor)>> {
+        self.check_unspoilt()?;
         match &self.memory {
             Memory::Single(memory) => state_of(self.kind, &self.tensors, memory),
             Memory::Double(memory) => state_of(self.kind, &self.tensors, memory),
@@ -216,8 +230,15 @@ impl Optimizer {
             Memory::Single(memory) => recall(self.kind, &self.tensors, memory, state)?,
             Memory::Double(memory) => recall(self.kind, &self.tensors, memory, state)?,
         }
-        self.updates = updates;
+        (self.updates, self.spoilt) = (updates, None);
         Ok(())
+    }
+
+    fn check_unspoilt(&self) -> Result<()> {
+        match &self.spoilt {
+            Some(tensor) => Err(Error::NotFinite { tensor: tensor.clone() }),
+            None => Ok(()),
+        }
     }
 
     fn check(&self, what: &str, given: &Weights) -> Result<()> {
@@ -261,12 +282,13 @@ fn blank<T: Real>(kind: OptimizerKind, tensors: &[(String, Vec<usize>)]) -> Vec<
         .collect()
 }
 
+/// The new weights, or the name of the tensor whose gradient is not finite.
 fn update_all<T: Real>(
     rule: Rule,
     memory: &mut [Moments<T>],
     weights: &Weights,
     gradients: &Weights,
-) -> Result<Weights> {
+) -> Result<Result<Weights, String>> {
     let mut updated = Vec::with_capacity(memory.len());
     for (((name, weight), (_, gradient)), moments) in
         weights.iter().zip(gradients.iter()).zip(memory)
@@ -274,10 +296,11 @@ fn update_all<T: Real>(
         let numbers = with_numbers::<T, _>(weight, |weight| {
             with_numbers::<T, _>(gradient, |gradient| rule.apply(weight, gradient, moments))
         })?;
+        let Some(numbers) = numbers else { return Ok(Err(name.to_owned())) };
         let tensor = Tensor::from_vec(numbers, weight.shape(), weight.device())?;
         updated.push((name.to_owned(), tensor));
     }
-    Ok(Weights::new(updated)?)
+    Ok(Ok(Weights::new(updated)?))
 }
 
 fn state_of<T: Real>(

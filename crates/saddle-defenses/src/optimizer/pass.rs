@@ -29,13 +29,13 @@ pub(super) enum Rule {
 }
 
 impl Rule {
-    /// The new weights of one tensor; the moments move.
+    /// The new weights of one tensor; the moments move. None if a gradient is NaN or infinite.
     pub(super) fn apply<T: Real>(
         self,
         weights: &[T],
         gradients: &[T],
         moments: &mut Moments<T>,
-    ) -> Result<Vec<T>> {
+    ) -> Result<Option<Vec<T>>> {
         match self {
             Self::Adam { beta1, beta2, rate, root_scale, stabilizer } => {
                 let number = T::from_f64;
@@ -56,18 +56,22 @@ impl Rule {
             Self::Momentum { momentum, rate } => {
                 let (momentum, rate) = (T::from_f64(momentum), T::from_f64(rate));
                 let mut updated = vec![T::ZERO; weights.len()];
-                (updated.par_chunks_mut(CHUNK), weights.par_chunks(CHUNK))
+                let finite = (updated.par_chunks_mut(CHUNK), weights.par_chunks(CHUNK))
                     .into_par_iter()
                     .zip(gradients.par_chunks(CHUNK))
                     .zip(moments.first.par_chunks_mut(CHUNK))
-                    .for_each(|(((updated, weights), gradients), first)| {
+                    .map(|(((updated, weights), gradients), first)| {
                         let numbers = updated.iter_mut().zip(weights).zip(gradients);
+                        let mut finite = true;
                         for (((updated, &w), &g), b) in numbers.zip(first) {
                             *b = momentum * *b + g;
                             *updated = w - rate * *b;
+                            finite &= g * T::ZERO == T::ZERO;
                         }
-                    });
-                Ok(updated)
+                        finite
+                    })
+                    .reduce(|| true, |left, right| left & right);
+                Ok(finite.then_some(updated))
             }
         }
     }
