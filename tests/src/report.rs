@@ -20,6 +20,14 @@ pub fn key(network: &str, norm: Option<TrainingNorm>, row: &str, setting: Settin
         network: network.to_owned(),
         defense: defense.to_owned(),
         training_norm: norm,
+        inner_steps: norm.map(|norm| {
+            let l2 = if network.ends_with("_raw") { "raw" } else { "unit" };
+            match norm {
+                TrainingNorm::L2 => l2.to_owned(),
+                TrainingNorm::Linf => "sign".to_owned(),
+                TrainingNorm::Mix => format!("{l2}+sign"),
+            }
+        }),
         row: row.to_owned(),
         seed: 7,
         kernels: "avx2".to_owned(),

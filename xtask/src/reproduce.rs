@@ -44,11 +44,11 @@ pub(crate) struct Reproduce {
 enum Profile {
     /// A short natural and a short Madry training: does everything work here?
     Smoke,
-    /// Natural and the three Madry columns of Table 1 on 1,000 test digits.
+    /// Natural training, the three Madry columns of Table 1 and TRADES l-infinity on 400 test digits.
     Quick,
-    /// The full table with a CPU's patience.
+    /// Every column of Table 1 at a reduced training budget on 1,000 test digits.
     Cpu,
-    /// All test digits, and the MNIST challenge's numbers of iterations where the paper names none; meant for a GPU.
+    /// The published training budgets of every defence on all test digits; meant for a GPU.
     Paper,
 }
 
@@ -69,7 +69,9 @@ impl Profile {
             Self::Quick => {
                 "a quarter of an hour on two recent cores, at most an hour on older ones, once compiled"
             }
-            Self::Cpu => "many hours; it may be interrupted and goes on where it stopped",
+            Self::Cpu => {
+                "three hours on two recent cores; it may be interrupted and goes on where it stopped"
+            }
             Self::Paper => {
                 "hours on a GPU, days without; it may be interrupted and goes on where it stopped"
             }

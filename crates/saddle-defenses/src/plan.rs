@@ -1,10 +1,11 @@
 //! A training in plain data: what a plan file holds and what a checkpoint is compared with.
 
 use crate::{
-    Atda, Defense, Ensemble, Error, LearningSchedule, Madry, Natural, OptimizerKind, Reduction,
-    Result, Trades,
+    Atda, Defense, Ensemble, Error, InnerAttack, LearningSchedule, Madry, Natural, OptimizerKind,
+    Reduction, Result, Trades,
 };
 use saddle_model::Initialization;
+use saddle_ops::Norm;
 use serde::{Deserialize, Serialize};
 
 /// Which defence trains, with its settings; `kind` names it in a plan.
@@ -46,6 +47,24 @@ impl DefensePlan {
                 Ok(Box::new(ensemble.training()))
             }
         }
+    }
+
+    /// The attacks that make its adversarial examples, one for each norm in the order of [`crate::NormSchedule::norms`];
+    /// none for natural training.
+    pub fn inner_attacks(&self) -> Vec<InnerAttack> {
+        let (norms, l2, linf) = match self {
+            Self::Natural(_) => return Vec::new(),
+            Self::Madry(madry) => (madry.norms, madry.l2, madry.linf),
+            Self::Trades(trades) => (trades.norms, trades.l2, trades.linf),
+            Self::Atda(atda) => (atda.norms, atda.l2, atda.linf),
+            Self::Ensemble(ensemble) => (ensemble.norms, ensemble.l2, ensemble.linf),
+        };
+        let of = |norm| match norm {
+            Norm::L2 => l2,
+            Norm::Linf => linf,
+            Norm::L1 => None,
+        };
+        norms.norms().into_iter().filter_map(of).collect()
     }
 
     /// The static networks that it trains against, by the names under which the trainer is to be given them.

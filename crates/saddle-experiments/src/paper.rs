@@ -102,10 +102,24 @@ fn key(
         network: name.to_owned(),
         defense: network.defense.clone(),
         training_norm: network.training_norm,
+        inner_steps: inner_steps(network),
         row: row.name.clone(),
         seed,
         kernels: machine.to_owned(),
     }
+}
+
+/// How the inner attack of a network's training follows gradients, norm by norm; none without one.
+fn inner_steps(network: &NetworkPlan) -> Option<String> {
+    let inner = network.training.as_ref()?.defense.inner_attacks();
+    let rules = inner.iter().map(|attack| match attack.rule {
+        StepRule::Raw => "raw",
+        StepRule::Unit => "unit",
+        StepRule::Sign => "sign",
+        StepRule::Coordinate => "coordinate",
+    });
+    let rules: Vec<&str> = rules.collect();
+    (!rules.is_empty()).then(|| rules.join("+"))
 }
 
 /// The attacks of a row; natural accuracy for a row without any.

@@ -42,6 +42,9 @@ pub struct CellKey {
     pub defense: String,
     /// Norm of training; none for natural training.
     pub training_norm: Option<TrainingNorm>,
+    /// What the inner attack of training made of a gradient: `raw`, `unit`, `sign`; of two norms in turn both, as in
+    /// `raw+sign`. None for natural training.
+    pub inner_steps: Option<String>,
     /// `natural`, `pgd_l2`, `so_linf`, `union_l2_2` and the like: who attacks, norm, radius if it is
     /// not the paper's.
     pub row: String,
@@ -66,6 +69,9 @@ pub struct Cell {
     pub defense: String,
     /// As in [`CellKey`].
     pub training_norm: Option<TrainingNorm>,
+    /// As in [`CellKey`].
+    #[serde(default)]
+    pub inner_steps: Option<String>,
     /// As in [`CellKey`].
     pub row: String,
     /// As in [`CellKey`].
@@ -145,13 +151,24 @@ impl Cell {
             Setting::Paper => paper::accuracy(&key.defense, key.training_norm, &key.row),
             Setting::Strong => None,
         };
-        let CellKey { table, setting, network, defense, training_norm, row, seed, kernels } = key;
+        let CellKey {
+            table,
+            setting,
+            network,
+            defense,
+            training_norm,
+            inner_steps,
+            row,
+            seed,
+            kernels,
+        } = key;
         Self {
             table,
             setting,
             network,
             defense,
             training_norm,
+            inner_steps,
             row,
             seed,
             correct: None,

@@ -25,7 +25,7 @@ impl Report {
 }
 
 fn cells(cells: &[Cell]) -> String {
-    let head = "table,setting,network,defense,training_norm,row,seed,correct,total,accuracy,\
+    let head = "table,setting,network,defense,training_norm,inner_steps,row,seed,correct,total,accuracy,\
                 wilson95_low,wilson95_high,passes_per_example,paper,kernels,status";
     table(
         head,
@@ -37,6 +37,7 @@ fn cells(cells: &[Cell]) -> String {
                 cell.network.clone(),
                 cell.defense.clone(),
                 cell.training_norm.map(|norm| norm.name().to_owned()).unwrap_or_default(),
+                cell.inner_steps.clone().unwrap_or_default(),
                 cell.row.clone(),
                 cell.seed.to_string(),
                 cell.correct.map(|count| count.to_string()).unwrap_or_default(),

@@ -36,6 +36,8 @@ pub(crate) fn table_title(grid: &Grid<'_>) -> String {
     match grid.table {
         "table1" => "Table 1 in the paper's setting".to_owned(),
         "table1_strong" => "Table 1 in the strong setting".to_owned(),
+        "table1_more" => "Other trainings in the paper's setting".to_owned(),
+        "table1_more_strong" => "Other trainings in the strong setting".to_owned(),
         other => format!("{other} ({} setting)", setting(grid.setting)),
     }
 }
@@ -71,12 +73,14 @@ pub(crate) fn training(column: &Column<'_>) -> String {
         "atda" => "ATDA",
         other => other,
     };
-    match cell.training_norm {
-        None => defense.to_owned(),
-        Some(TrainingNorm::L2) => format!("{defense}, trained with l2"),
-        Some(TrainingNorm::Linf) => format!("{defense}, trained with l-infinity"),
-        Some(TrainingNorm::Mix) => format!("{defense}, trained with l2 and l-infinity in turn"),
-    }
+    let steps = cell.inner_steps.as_ref().map(|steps| format!(" ({steps} steps)"));
+    let norm = match cell.training_norm {
+        None => return defense.to_owned(),
+        Some(TrainingNorm::L2) => "l2",
+        Some(TrainingNorm::Linf) => "l-infinity",
+        Some(TrainingNorm::Mix) => "l2 and l-infinity in turn",
+    };
+    format!("{defense}, trained with {norm}{}", steps.unwrap_or_default())
 }
 
 /// Our accuracy: `≤ 92.5 %`, or the word for its absence. Natural accuracy is no bound.

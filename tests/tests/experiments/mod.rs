@@ -7,6 +7,7 @@ mod end_to_end;
 mod keys;
 mod nearest;
 mod plans;
+mod profiles;
 mod refusals;
 mod sources;
 mod stores;

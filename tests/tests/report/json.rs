@@ -12,17 +12,24 @@ fn a_cell_has_exactly_the_agreed_fields() {
     let [low, high] = saddle_report::statistics::wilson(0, 4).unwrap();
     let expected = json!({
         "table": "table1_strong", "setting": "strong", "network": "madry_linf", "defense": "madry",
-        "training_norm": "linf", "row": "so_l2", "seed": 7, "correct": 0, "total": 4,
-        "accuracy": 0.0, "wilson95": [low, high], "passes_per_example": 82.5, "paper": null,
+        "training_norm": "linf", "inner_steps": "sign", "row": "so_l2", "seed": 7, "correct": 0,
+        "total": 4, "accuracy": 0.0, "wilson95": [low, high], "passes_per_example": 82.5, "paper": null,
         "kernels": "avx2", "status": "measured"
     });
     assert_eq!(cell, expected);
 
     let natural = key("natural", None, "natural", Setting::Paper);
     let missing = serde_json::to_value(Cell::missing(natural)).unwrap();
-    for absent in
-        ["training_norm", "correct", "total", "accuracy", "wilson95", "passes_per_example", "paper"]
-    {
+    for absent in [
+        "training_norm",
+        "inner_steps",
+        "correct",
+        "total",
+        "accuracy",
+        "wilson95",
+        "passes_per_example",
+        "paper",
+    ] {
         assert_eq!(missing[absent], Value::Null, "{absent}");
     }
     assert_eq!(missing["status"], "missing");

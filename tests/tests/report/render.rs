@@ -169,7 +169,7 @@ fn differences_are_told_apart_and_not_called_contradictions() {
         }
         assert!(!text.contains("contradict the paper") && !text.contains("(strong setting"));
         assert!(!text.contains("an attack of another table"), "a note leaked into another table");
-        assert!(text.contains("Not measured: madry_l2_raw (Madry, trained with l2)."));
+        assert!(text.contains("Not measured: madry_l2_raw (Madry, trained with l2 (raw steps))."));
     }
     assert!(report.to_markdown().contains("| madry_l2_raw (missing) | (paper 98.2 %) |"));
     // Differences in natural accuracy are recipes, not attacks.

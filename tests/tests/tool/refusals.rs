@@ -72,8 +72,10 @@ fn a_network_that_nobody_knows() {
 fn a_network_of_the_plan_that_cannot_be_trained_yet() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("w.safetensors");
-    let line =
-        ["train", "--profile", "cpu", "--network", "trades_linf", "--out", out.to_str().unwrap()];
+    let plan = folder.path().join("plan.toml");
+    fs::write(&plan, saddle_tests::experiments::TINY_PLAN).unwrap();
+    let [plan, out] = [&plan, &out].map(|path| path.to_str().unwrap());
+    let line = ["train", "--plan", plan, "--network", "trades_linf", "--out", out];
     refused(&line, &["trades_linf", "missing"]);
 }
 
