@@ -34,18 +34,14 @@ const BLOCK: usize = 112;
 ///
 /// When an index is not below the number of digits of `data`, as for a slice.
 pub fn conflicts(data: &Dataset, indices: &[usize], norm: Norm, epsilon: Radius) -> Vec<[u32; 2]> {
-    let within: fn(&[u8], &[u8], u64) -> bool = match norm {
-        Norm::L1 => l1_within,
-        Norm::L2 => l2_within,
-        Norm::Linf => linf_within,
-    };
     let limit = limit(norm, epsilon);
+    let within = |a: &[u8], b: &[u8]| distance_within(a, b, norm, limit).is_some();
     let row = |first: usize| {
         let (image, label) = (data.image(indices[first]), data.labels[indices[first]]);
         let others = indices.iter().enumerate().skip(first + 1);
         others
             .filter(move |&(_, &other)| {
-                data.labels[other] != label && within(image, data.image(other), limit)
+                data.labels[other] != label && within(image, data.image(other))
             })
             .map(move |(second, _)| [first as u32, second as u32])
     };
@@ -74,6 +70,22 @@ pub(crate) fn distance(data: &Dataset, a: usize, b: usize, norm: Norm) -> u64 {
     }
 }
 
+/// [`distance`] of two images if it is at most `limit`.
+pub(crate) fn distance_within(a: &[u8], b: &[u8], norm: Norm, limit: u64) -> Option<u64> {
+    let mut so_far = 0;
+    for (a, b) in a.chunks(BLOCK).zip(b.chunks(BLOCK)) {
+        so_far = match norm {
+            Norm::L1 => so_far + u64::from(l1_block(a, b)),
+            Norm::L2 => so_far + u64::from(l2_block(a, b)),
+            Norm::Linf => so_far.max(u64::from(linf_block(a, b))),
+        };
+        if so_far > limit {
+            return None;
+        }
+    }
+    Some(so_far)
+}
+
 /// Largest [`distance`] of two digits in conflict.
 fn limit(norm: Norm, epsilon: Radius) -> u64 {
     let reach = 2.0 * 255.0 * epsilon.get();
@@ -85,37 +97,19 @@ fn limit(norm: Norm, epsilon: Radius) -> u64 {
     (limit * (1.0 + ROUNDING)).floor() as u64
 }
 
-fn l1_within(a: &[u8], b: &[u8], limit: u64) -> bool {
-    let block = |a: &[u8], b: &[u8]| a.iter().zip(b).map(|(&a, &b)| u32::from(a.abs_diff(b))).sum();
-    sum_within(a, b, limit, block)
+fn l1_block(a: &[u8], b: &[u8]) -> u32 {
+    a.iter().zip(b).map(|(&a, &b)| u32::from(a.abs_diff(b))).sum()
 }
 
-fn l2_within(a: &[u8], b: &[u8], limit: u64) -> bool {
+fn l2_block(a: &[u8], b: &[u8]) -> u32 {
     // Differences in 16 bits, squares in 32: the form that compilers turn into one instruction.
-    let block = |a: &[u8], b: &[u8]| {
-        let squares = a.iter().zip(b).map(|(&a, &b)| {
-            let difference = i32::from(i16::from(a) - i16::from(b));
-            difference * difference
-        });
-        squares.sum::<i32>() as u32
-    };
-    sum_within(a, b, limit, block)
+    let squares = a.iter().zip(b).map(|(&a, &b)| {
+        let difference = i32::from(i16::from(a) - i16::from(b));
+        difference * difference
+    });
+    squares.sum::<i32>() as u32
 }
 
-fn linf_within(a: &[u8], b: &[u8], limit: u64) -> bool {
-    let blocks = a.chunks(BLOCK).zip(b.chunks(BLOCK));
-    let largest = |(a, b): (&[u8], &[u8])| a.iter().zip(b).map(|(&a, &b)| a.abs_diff(b)).max();
-    blocks.map(largest).all(|block| u64::from(block.unwrap_or(0)) <= limit)
-}
-
-/// Whether a sum over blocks stays within a limit; leaves as soon as it does not.
-fn sum_within(a: &[u8], b: &[u8], limit: u64, block: impl Fn(&[u8], &[u8]) -> u32) -> bool {
-    let mut sum = 0;
-    for (a, b) in a.chunks(BLOCK).zip(b.chunks(BLOCK)) {
-        sum += u64::from(block(a, b));
-        if sum > limit {
-            return false;
-        }
-    }
-    true
+fn linf_block(a: &[u8], b: &[u8]) -> u8 {
+    a.iter().zip(b).map(|(&a, &b)| a.abs_diff(b)).max().unwrap_or(0)
 }

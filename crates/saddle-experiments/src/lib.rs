@@ -38,10 +38,10 @@ pub use digits::{Digits, Part};
 pub use error::{Error, Result};
 pub use job::{Data, Machine, RunObserver, Unobserved};
 pub use key::{Key, Program, canonical_json, sha256_hex};
-pub use nearest::{nearest_of_other_classes, toward_nearest};
+pub use nearest::{Among, TowardNearest, nearest_of_other_classes, toward_nearest};
 pub use plan::{
-    AttackPlan, BoundThreat, Bounds, Choice, Curve, Figure1, NetworkPlan, PROFILES, Plan,
-    RivalThreat, Rivals, Row, Table,
+    AttackPlan, BoundThreat, Bounds, Choice, Curve, Figure1, GradientFree, NetworkPlan, PROFILES,
+    Plan, RivalThreat, Rivals, Row, Table,
 };
 pub use run::{AttackDetail, BoundDetail, Detail, Finished, JobTime, Laboratory};
 pub use store::{AtomicDisk, Disk, Store};

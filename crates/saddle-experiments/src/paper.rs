@@ -10,12 +10,17 @@ use saddle_ops::{PixelBox, StepRule};
 use saddle_report::{CellKey, Setting, TrainingNorm, paper};
 
 use crate::agenda::NetworkId;
-use crate::job::{AttackJob, Attempt};
+use crate::job::{AttackJob, Attempt, TowardJob, Trial};
+use crate::nearest::Among;
 use crate::plan::{NetworkPlan, Plan, Row, Table};
 
 /// A cell to be measured, or the reason why it is not.
 pub(crate) struct CellPlan {
     pub(crate) key: CellKey,
+    /// The threat model; none for natural accuracy and for rows over several threats.
+    pub(crate) threat: Option<ThreatModel>,
+    /// Whether no attack of it uses a gradient.
+    pub(crate) gradient_free: bool,
     /// The network and the attacks of which the worst counts; or why there is nothing to measure.
     pub(crate) work: Result<Work, String>,
 }
@@ -25,7 +30,7 @@ pub(crate) struct Work {
     pub(crate) network: NetworkId,
     pub(crate) sample: String,
     pub(crate) judge: Judge,
-    pub(crate) jobs: Vec<AttackJob>,
+    pub(crate) jobs: Vec<Box<dyn Trial>>,
 }
 
 /// All cells of a table, network by network.
@@ -46,7 +51,12 @@ pub(crate) fn cells(plan: &Plan, table: &Table, machine: &str) -> Vec<CellPlan> 
                         jobs: jobs(plan, table, row),
                     }),
                 };
-                cells.push(CellPlan { key, work });
+                cells.push(CellPlan {
+                    key,
+                    threat: threat(row),
+                    gradient_free: gradient_free(plan, row),
+                    work,
+                });
             }
         }
     }
@@ -82,7 +92,8 @@ fn absent_columns(plan: &Plan, table: &Table, machine: &str) -> Vec<CellPlan> {
         for row in &table.rows {
             let key = key(table, &name, &stand_in, row, plan.seed, machine);
             let reason = format!("plan `{}` trains no such network", plan.name);
-            cells.push(CellPlan { key, work: Err(reason) });
+            let threat = threat(row);
+            cells.push(CellPlan { key, threat, gradient_free: false, work: Err(reason) });
         }
     }
     cells
@@ -122,25 +133,48 @@ fn inner_steps(network: &NetworkPlan) -> Option<String> {
     (!rules.is_empty()).then(|| rules.join("+"))
 }
 
-/// The attacks of a row; natural accuracy for a row without any.
-fn jobs(plan: &Plan, table: &Table, row: &Row) -> Vec<AttackJob> {
-    let (Some(norm), Some(epsilon)) = (row.norm, row.epsilon) else {
-        return vec![AttackJob { attempt: None, seed: plan.seed }];
-    };
-    let threat = ThreatModel { norm, epsilon, pixels: PixelBox::UNIT };
-    let attacks = row.attacks.iter().filter_map(|name| plan.attacks.get(name));
-    let jobs = attacks.map(|attack| AttackJob {
-        attempt: Some(Attempt {
+/// The attacks of a row, or of all rows of which it is the worst; natural accuracy for a row without any.
+fn jobs(plan: &Plan, table: &Table, row: &Row) -> Vec<Box<dyn Trial>> {
+    if !row.worst_of.is_empty() {
+        let named = row.worst_of.iter();
+        let rows = named.filter_map(|name| table.rows.iter().find(|other| other.name == *name));
+        return rows.flat_map(|row| attacks(plan, table, row)).collect();
+    }
+    if row.attacks.is_empty() {
+        return vec![Box::new(AttackJob { attempt: None, seed: plan.seed })];
+    }
+    attacks(plan, table, row)
+}
+
+/// The attacks that a row names.
+fn attacks(plan: &Plan, table: &Table, row: &Row) -> Vec<Box<dyn Trial>> {
+    let Some(threat) = threat(row) else { return Vec::new() };
+    let (judge, stop_fooled) = (judge(table.setting), table.setting == Setting::Strong);
+    let job = |name: &String| -> Option<Box<dyn Trial>> {
+        if let Some(attack) = plan.gradient_free.get(name) {
+            let toward_nearest = attack.toward_nearest;
+            return Some(Box::new(TowardJob { threat, toward_nearest, judge, stop_fooled }));
+        }
+        let attack = plan.attacks.get(name)?;
+        let attempt = Attempt {
             threat,
-            ascent: attack.at(epsilon),
+            ascent: attack.at(threat.epsilon),
             restarts: attack.restarts,
-            judge: judge(table.setting),
-            stop_fooled: table.setting == Setting::Strong,
+            judge,
+            stop_fooled,
             cap: table.cap,
-        }),
-        seed: plan.seed,
-    });
-    jobs.collect()
+        };
+        Some(Box::new(AttackJob { attempt: Some(attempt), seed: plan.seed }))
+    };
+    row.attacks.iter().filter_map(job).collect()
+}
+
+fn threat(row: &Row) -> Option<ThreatModel> {
+    Some(ThreatModel { norm: row.norm?, epsilon: row.epsilon?, pixels: PixelBox::UNIT })
+}
+
+fn gradient_free(plan: &Plan, row: &Row) -> bool {
+    !row.attacks.is_empty() && row.attacks.iter().all(|name| plan.gradient_free.contains_key(name))
 }
 
 fn judge(setting: Setting) -> Judge {
@@ -175,6 +209,21 @@ pub(crate) fn in_words(attempt: &Attempt) -> String {
         words.push_str(&format!(", at most {cap} passes"));
     }
     words
+}
+
+/// The gradient-free attack in words.
+pub(crate) fn toward_in_words(job: &TowardJob) -> String {
+    let TowardJob { threat, toward_nearest, .. } = job;
+    let digits = match toward_nearest.among {
+        Among::Training => "training digits",
+        Among::Test => "test digits",
+    };
+    format!(
+        "without gradients, within {} {}: toward the {} nearest {digits} of other classes, by the midpoint and all the way",
+        threat.norm,
+        threat.epsilon.get(),
+        toward_nearest.count
+    )
 }
 
 fn family(ascent: &ProjectedAscent) -> String {

@@ -21,6 +21,7 @@ use saddle_ops::{Norm, Radius};
 use saddle_report::{Setting, TrainingNorm};
 
 use crate::digits::Digits;
+use crate::nearest::TowardNearest;
 use crate::{Error, Result};
 
 /// The embedded plans: name and text.
@@ -50,6 +51,9 @@ pub struct Plan {
     /// Attacks by name.
     #[serde(default)]
     pub attacks: BTreeMap<String, AttackPlan>,
+    /// Attacks without gradients by name; they share the names of `attacks`.
+    #[serde(default)]
+    pub gradient_free: BTreeMap<String, GradientFree>,
     /// Tables, in the order of the report.
     #[serde(default, rename = "table")]
     pub tables: Vec<Table>,
@@ -144,6 +148,14 @@ impl AttackPlan {
     }
 }
 
+/// An attack that asks a network for nothing but its classes.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GradientFree {
+    /// Straight toward the nearest digits of other classes.
+    pub toward_nearest: TowardNearest,
+}
+
 /// A table: networks across, threats down.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -173,7 +185,8 @@ pub struct Table {
     pub rows: Vec<Row>,
 }
 
-/// One row of a table: a threat and the attacks that try it; natural accuracy when there is no threat.
+/// One row of a table: a threat and the attacks that try it, or the worst of other rows, whatever their threats; natural
+/// accuracy when it is neither.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Row {
@@ -185,9 +198,12 @@ pub struct Row {
     /// Radius of the threat model.
     #[serde(default)]
     pub epsilon: Option<Radius>,
-    /// Attacks of this plan; a digit survives if it survives all of them.
+    /// Attacks of this plan, with gradients or without; a digit survives if it survives all of them.
     #[serde(default)]
     pub attacks: Vec<String>,
+    /// Rows of this table, each with attacks of its own; a digit survives if it survives all of them.
+    #[serde(default)]
+    pub worst_of: Vec<String>,
 }
 
 /// One attack against its parts and its rivals, all with one budget per digit.

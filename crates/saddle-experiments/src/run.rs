@@ -14,14 +14,15 @@ use serde::Serialize;
 use saddle_report::{Figure, Report, Series};
 
 use crate::agenda::{self, NetworkId};
-use crate::job::{AttackJob, Bench, Data, Machine, RunObserver, Survey, TrainJob, Trained};
-use crate::paper::{CellPlan, Work, cells, in_words};
+use crate::job::{Bench, Data, Machine, RunObserver, Survey, TrainJob, Trained, Trial};
+use crate::paper::{CellPlan, Work, cells};
 use crate::plan::{Figure1, Plan, Rivals};
 use crate::{Error, Key, Result, Store};
 use bounds::BoundPlan;
 
 mod assemble;
 mod bounds;
+mod broken;
 mod networks;
 mod rivals;
 mod tally;
@@ -132,6 +133,7 @@ impl Laboratory<'_> {
             book.stopped(!bounds.is_empty(), figure.is_some(), rivals.is_some());
         }
         book.fill_up(&cells);
+        book.mark_broken(&cells);
         let times = std::mem::take(&mut run.times);
         let (report, details, bounds) = book.close(self, &bench, &run, &cells)?;
         Ok(Finished { report, details, bounds, times, interrupted })
@@ -227,7 +229,7 @@ impl Run<'_> {
         let what = format!("{} {} on {}", cell.key.table, cell.key.row, cell.key.network);
         work.jobs
             .iter()
-            .map(|job| self.survey(&what, &work.network, &work.sample, job, observer))
+            .map(|job| self.survey(&what, &work.network, &work.sample, job.as_ref(), observer))
             .collect()
     }
 
@@ -237,7 +239,7 @@ impl Run<'_> {
         what: &str,
         network: &NetworkId,
         sample: &str,
-        job: &AttackJob,
+        job: &dyn Trial,
         observer: &mut dyn RunObserver,
     ) -> Result<Survey> {
         let bench = self.bench;
@@ -245,7 +247,7 @@ impl Run<'_> {
         let trained = self.trained(network, observer)?;
         let key = job.key(bench, &trained.key, &sample)?;
         let known = bench.store.result(&key).is_some();
-        let detail = job.attempt.as_ref().map_or("natural accuracy".to_owned(), in_words);
+        let detail = job.words().unwrap_or_else(|| "natural accuracy".to_owned());
         let what = format!("{what} (seed {}): {detail}", self.seed(network));
         if !known {
             observer.begin(&what);

@@ -60,6 +60,13 @@ fn validate(plan: &Plan) -> Result<()> {
             )
         })?;
     }
+    for (name, attack) in &plan.gradient_free {
+        let place = format!("attack `{name}`");
+        ensure(!plan.attacks.contains_key(name), || format!("{place}: the name is used twice"))?;
+        ensure(attack.toward_nearest.count >= 1, || {
+            format!("{place}: count must be at least 1: the number of digits to go toward")
+        })?;
+    }
     let mut seen = BTreeSet::from(["bounds", "figure1", "rivals"].map(str::to_owned));
     for table in &plan.tables {
         named("a table", "name", &table.name)?;
@@ -197,7 +204,7 @@ fn check_table(plan: &Plan, table: &Table) -> Result<()> {
         let place = format!("{place}, row `{}`", row.name);
         named(&place, "name", &row.name)?;
         ensure(seen.insert(&row.name), || format!("{place}: the name is used twice"))?;
-        check_row(plan, &place, row)?;
+        check_row(plan, &place, table, row)?;
     }
     Ok(())
 }
@@ -210,13 +217,27 @@ fn check_cap(place: &str, cap: Option<u64>) -> Result<()> {
     })
 }
 
-fn check_row(plan: &Plan, place: &str, row: &Row) -> Result<()> {
+fn check_row(plan: &Plan, place: &str, table: &Table, row: &Row) -> Result<()> {
+    if !row.worst_of.is_empty() {
+        let alone = row.norm.is_none() && row.epsilon.is_none() && row.attacks.is_empty();
+        ensure(alone, || {
+            format!("{place}: worst_of takes threats and attacks from the rows that it names")
+        })?;
+        return row.worst_of.iter().try_for_each(|name| {
+            let attacked = |other: &&Row| other.name == *name && !other.attacks.is_empty();
+            ensure(table.rows.iter().any(|other| attacked(&other)), || {
+                format!("{place}: no row with attacks of its own is called `{name}`")
+            })
+        });
+    }
     let threat = row.norm.is_some() && row.epsilon.is_some();
     let natural = row.norm.is_none() && row.epsilon.is_none();
     ensure(if row.attacks.is_empty() { natural } else { threat }, || {
         format!("{place}: norm, epsilon and attacks go together; natural accuracy has none of them")
     })?;
-    row.attacks.iter().try_for_each(|name| attack(plan, place, name))
+    let free = |name: &str| plan.gradient_free.contains_key(name);
+    let mut gradients = row.attacks.iter().filter(|name| !free(name));
+    gradients.try_for_each(|name| attack(plan, place, name))
 }
 
 fn digits(plan: &Plan, place: &str, name: &str) -> Result<()> {

@@ -96,6 +96,10 @@ pub struct Cell {
     pub kernels: String,
     /// Whether the numbers are there.
     pub status: Status,
+    /// The row of an attack without gradients that leaves fewer of the same digits standing under the same threat: this
+    /// attack is broken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weaker_than: Option<String>,
 }
 
 /// What a table shows for a cell.
@@ -179,6 +183,7 @@ impl Cell {
             paper,
             kernels,
             status: Status::Missing,
+            weaker_than: None,
         }
     }
 

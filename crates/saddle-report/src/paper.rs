@@ -96,6 +96,9 @@ impl Family {
 ///
 /// A radius that the name leaves out is the paper's in rows of known families, else unsaid.
 pub fn row_in_words(row: &str) -> String {
+    if row == "union" {
+        return "worst of all, l2 within 4.0 and l-infinity within 0.3".to_owned();
+    }
     let (who, threat) = parts(row);
     match threat {
         Some((norm, Some(radius))) => format!("{who}, {norm} within {radius}"),
@@ -139,7 +142,8 @@ fn parts(row: &str) -> (String, Option<(&'static str, Option<String>)>) {
         Ok(radius) if radius.is_finite() => Some(format!("{radius:?}")),
         _ if !tail.is_empty() => return (spoken(&words), None),
         _ => match (Family::of(row), norm) {
-            (Family::Natural | Family::Other, _) | (_, "l1") => None,
+            (_, "l1") => None,
+            (Family::Natural | Family::Other, _) if words[0] != "nearest" => None,
             (_, "l2") => Some("4.0".to_owned()),
             _ => Some("0.3".to_owned()),
         },
@@ -165,6 +169,7 @@ fn spoken(words: &[&str]) -> String {
             (0, "pgd") => "PGD",
             (0, "so") => "S-O",
             (0, "union") => "worst of all",
+            (0, "nearest") => "nearest digits",
             (_, word) => word,
         });
     }

@@ -108,3 +108,33 @@ impl saddle_tests::attacks::RowModel for Nearest {
         vec![0.0; image.len()]
     }
 }
+
+#[test]
+fn the_search_that_leaves_early_finds_what_sorting_everything_finds() {
+    let data = fixture();
+    let distance = |a: usize, b: usize, norm| {
+        let pixels = data.image(a).iter().zip(data.image(b));
+        let differences = pixels.map(|(&a, &b)| u64::from(a.abs_diff(b)));
+        match norm {
+            Norm::L1 => differences.sum::<u64>(),
+            Norm::L2 => differences.map(|difference| difference * difference).sum(),
+            Norm::Linf => differences.max().unwrap(),
+        }
+    };
+    let own: Vec<usize> = (0..data.len()).step_by(7).collect();
+    for norm in [Norm::L1, Norm::L2, Norm::Linf] {
+        for count in [1, 2, 9, 150] {
+            let found = nearest_of_other_classes(data, &own, count, norm).unwrap();
+            for (&own, found) in own.iter().zip(found) {
+                let others =
+                    (0..data.len()).filter(|&other| data.labels[other] != data.labels[own]);
+                let mut all: Vec<_> =
+                    others.map(|other| (distance(own, other, norm), other)).collect();
+                all.sort_unstable();
+                let expected: Vec<usize> =
+                    all.iter().take(count).map(|&(_, other)| other).collect();
+                assert_eq!(found, expected, "{norm} {count} {own}");
+            }
+        }
+    }
+}

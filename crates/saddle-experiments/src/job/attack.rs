@@ -37,6 +37,18 @@ pub(crate) struct Survey {
     pub(crate) health: GradientHealth,
 }
 
+impl Survey {
+    /// One survey of all chunks, in their order.
+    pub(super) fn joined(chunks: Vec<Self>) -> Self {
+        let mut survey = Self::default();
+        for chunk in chunks {
+            survey.verdicts.extend(chunk.verdicts);
+            survey.health += chunk.health;
+        }
+        survey
+    }
+}
+
 #[derive(Serialize)]
 struct Description<'a> {
     job: &'static str,
@@ -100,11 +112,7 @@ impl AttackJob {
             let survey = self.survey(trained.network(bench)?, &examples)?;
             serde_json::to_vec(&survey).map_err(|e| Error::format("chunk of an attack", e))
         })?;
-        let mut survey = Survey::default();
-        for chunk in chunks {
-            survey.verdicts.extend(chunk.verdicts);
-            survey.health += chunk.health;
-        }
+        let survey = Survey::joined(chunks);
         let bytes =
             serde_json::to_vec(&survey).map_err(|e| Error::format("result of an attack", e))?;
         bench.finish(&key, &self.description(bench, &trained.key, sample), &bytes)?;
@@ -155,7 +163,7 @@ fn natural(network: &Network, examples: &Examples) -> Result<Survey> {
     Ok(Survey { verdicts: verdicts.collect(), health: GradientHealth::default() })
 }
 
-fn parse(bytes: &[u8], examples: usize) -> Option<Survey> {
+pub(super) fn parse(bytes: &[u8], examples: usize) -> Option<Survey> {
     let survey: Survey = serde_json::from_slice(bytes).ok()?;
     (survey.verdicts.len() == examples).then_some(survey)
 }

@@ -11,7 +11,9 @@ mod attack;
 mod bound;
 mod curve;
 mod stopwatch;
+mod toward;
 mod train;
+mod trial;
 
 use candle_core::{Device, Tensor};
 use serde::Serialize;
@@ -28,7 +30,9 @@ use stopwatch::Stopwatch;
 pub(crate) use attack::{AttackJob, Attempt, Survey};
 pub(crate) use bound::BoundJob;
 pub(crate) use curve::CurveJob;
+pub(crate) use toward::TowardJob;
 pub(crate) use train::TrainJob;
+pub(crate) use trial::Trial;
 
 /// Examples per chunk of partial state.
 pub(crate) const CHUNK: usize = 100;
@@ -119,6 +123,7 @@ pub(crate) struct Bench<'a> {
     commit: &'a str,
     train_hash: String,
     test_hash: String,
+    neighbours: toward::Neighbours,
 }
 
 impl<'a> Bench<'a> {
@@ -137,7 +142,8 @@ impl<'a> Bench<'a> {
             )));
         }
         let (train_hash, test_hash) = (data.train.sha256(), data.test.sha256());
-        Ok(Self { plan, data, store, machine, commit, train_hash, test_hash })
+        let neighbours = toward::Neighbours::default();
+        Ok(Self { plan, data, store, machine, commit, train_hash, test_hash, neighbours })
     }
 
     /// Puts a finished result into the store, with a note of what it is and who computed it.

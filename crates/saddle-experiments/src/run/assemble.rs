@@ -7,10 +7,10 @@ use saddle_report::{
     adjust, paper::row_in_words,
 };
 
-use super::{BoundDetail, Laboratory, Run};
+use super::{BoundDetail, Laboratory, Run, broken::broken};
 use crate::job::{Bench, Survey};
 use crate::key::{canonical_json, sha256_hex};
-use crate::paper::{CellPlan, Work, in_words};
+use crate::paper::{CellPlan, Work};
 use crate::{Error, Result};
 
 /// A cell with the fate of every digit: one line of `cells.jsonl`.
@@ -79,7 +79,7 @@ impl Book {
             .iter()
             .zip(surveys)
             .map(|(job, survey)| AttackDetail {
-                attack: job.attempt.as_ref().map_or("natural".to_owned(), in_words),
+                attack: job.words().unwrap_or_else(|| "natural".to_owned()),
                 ids: survey.verdicts.iter().map(|verdict| verdict.id).collect(),
                 robust: robust_bits(survey, work),
                 passes_per_example: mean_passes(survey),
@@ -133,6 +133,18 @@ impl Book {
         for plan in plans {
             let known = found.iter().find(|cell| is(cell, &plan.key)).cloned();
             self.cells.push(known.unwrap_or_else(|| Cell::missing(plan.key.clone())));
+        }
+    }
+
+    /// Marks the cells of attacks that an attack without gradients outdoes, once all are in the plan's order.
+    pub(super) fn mark_broken(&mut self, plans: &[CellPlan]) {
+        for (place, row) in broken(plans, &self.cells) {
+            let cell = &mut self.cells[place];
+            cell.weaker_than = Some(row);
+            let detail = self.details.iter_mut().find(|detail| is(&detail.cell, &plans[place].key));
+            if let Some(detail) = detail {
+                detail.cell = cell.clone();
+            }
         }
     }
 
@@ -198,8 +210,7 @@ fn attack_notes(plans: &[CellPlan]) -> Vec<AttackNote> {
     let mut notes: Vec<AttackNote> = Vec::new();
     for plan in plans {
         let Ok(work) = &plan.work else { continue };
-        let words: Vec<String> =
-            work.jobs.iter().filter_map(|job| job.attempt.as_ref()).map(in_words).collect();
+        let words: Vec<String> = work.jobs.iter().filter_map(|job| job.words()).collect();
         let words = if words.is_empty() { "no attack".to_owned() } else { words.join("; and ") };
         let CellKey { table, setting, row, .. } = plan.key.clone();
         let note = AttackNote { table, setting, row, words };

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Run;
 use crate::agenda::{NetworkId, contender, curves, networks, roles};
-use crate::job::AttackJob;
+use crate::job::Trial;
 use crate::paper::CellPlan;
 use crate::plan::{Figure1, Rivals};
 use crate::{Key, Result};
@@ -21,7 +21,8 @@ impl Run<'_> {
         let mut passes: u64 = 0;
         for work in cells.iter().filter_map(|cell| cell.work.as_ref().ok()) {
             for job in &work.jobs {
-                let more = self.attack_passes(&work.network, &work.sample, job, &mut seen)?;
+                let more =
+                    self.attack_passes(&work.network, &work.sample, job.as_ref(), &mut seen)?;
                 passes = passes.saturating_add(more);
             }
         }
@@ -69,7 +70,7 @@ impl Run<'_> {
         &self,
         network: &NetworkId,
         sample: &str,
-        job: &AttackJob,
+        job: &dyn Trial,
         seen: &mut BTreeSet<Key>,
     ) -> Result<u64> {
         let training = self.training_passes(network, seen)?;

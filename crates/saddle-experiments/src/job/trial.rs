@@ -1,0 +1,73 @@
+//! What the jobs behind a cell have in common: each tells of every digit of a sample what became of it.
+
+use super::{AttackJob, Bench, RunObserver, Sample, Survey, TowardJob, Trained};
+use crate::paper::{in_words, toward_in_words};
+use crate::{Key, Result};
+
+/// A job on one network and one sample of digits that ends in a survey.
+pub(crate) trait Trial {
+    /// The attack in words; none for natural accuracy.
+    fn words(&self) -> Option<String>;
+
+    /// Passes per digit that it takes at most.
+    fn passes_per_example(&self) -> u64;
+
+    fn key(&self, bench: &Bench<'_>, network: &Key, sample: &Sample<'_>) -> Result<Key>;
+
+    /// The result, from the store or by work.
+    fn run(
+        &self,
+        bench: &Bench<'_>,
+        trained: &Trained,
+        sample: &Sample<'_>,
+        observer: &mut dyn RunObserver,
+    ) -> Result<Survey>;
+}
+
+impl Trial for AttackJob {
+    fn words(&self) -> Option<String> {
+        self.attempt.as_ref().map(in_words)
+    }
+
+    fn passes_per_example(&self) -> u64 {
+        self.passes_per_example()
+    }
+
+    fn key(&self, bench: &Bench<'_>, network: &Key, sample: &Sample<'_>) -> Result<Key> {
+        self.key(bench, network, sample)
+    }
+
+    fn run(
+        &self,
+        bench: &Bench<'_>,
+        trained: &Trained,
+        sample: &Sample<'_>,
+        observer: &mut dyn RunObserver,
+    ) -> Result<Survey> {
+        self.run(bench, trained, sample, observer)
+    }
+}
+
+impl Trial for TowardJob {
+    fn words(&self) -> Option<String> {
+        Some(toward_in_words(self))
+    }
+
+    fn passes_per_example(&self) -> u64 {
+        self.passes_per_example()
+    }
+
+    fn key(&self, bench: &Bench<'_>, network: &Key, sample: &Sample<'_>) -> Result<Key> {
+        self.key(bench, network, sample)
+    }
+
+    fn run(
+        &self,
+        bench: &Bench<'_>,
+        trained: &Trained,
+        sample: &Sample<'_>,
+        observer: &mut dyn RunObserver,
+    ) -> Result<Survey> {
+        self.run(bench, trained, sample, observer)
+    }
+}
