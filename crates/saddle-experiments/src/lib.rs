@@ -17,7 +17,7 @@
 //! # What is deliberately absent
 //!
 //! Nothing is printed: an observer ([`RunObserver`]) hears of everything. No environment variable is
-//! read. The clock is read only to write down how long jobs took.
+//! read. The clock is read only to write down how long jobs took and to say how long they may take.
 
 mod agenda;
 mod conflicts;
@@ -43,6 +43,6 @@ pub use plan::{
     AttackPlan, BoundThreat, Bounds, Choice, Curve, Figure1, GradientFree, NetworkPlan, PROFILES,
     Plan, RivalThreat, Rivals, Row, Table,
 };
-pub use run::{AttackDetail, BoundDetail, Detail, Finished, JobTime, Laboratory};
+pub use run::{AttackDetail, BoundDetail, Detail, Finished, JobTime, Laboratory, Stage, Stages};
 pub use store::{AtomicDisk, Disk, Store};
 pub use write::{check_writable, erase_report, render, write_all};

@@ -25,10 +25,12 @@ mod bounds;
 mod broken;
 mod networks;
 mod rivals;
+mod stages;
 mod tally;
 
 pub use assemble::{AttackDetail, Detail};
 pub use bounds::BoundDetail;
+pub use stages::{Stage, Stages};
 
 /// Everything that a run needs.
 pub struct Laboratory<'a> {

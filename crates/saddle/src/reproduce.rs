@@ -37,9 +37,12 @@ pub(crate) fn run(arguments: &Reproduce) -> Result<Ended> {
         eprintln!("{}", plan.about);
         eprintln!("kernels: {}; report: {}", machine.name(), out.display());
     }
-    let mut progress = Progress::new(arguments.computing.quiet, Stop::on_ctrl_c()?);
     let laboratory =
         Laboratory { plan: &plan, data: &data, store: &store, machine: &machine, commit: COMMIT };
+    if !arguments.computing.quiet {
+        eprintln!("{}", laboratory.stages(&arguments.only)?);
+    }
+    let mut progress = Progress::new(arguments.computing.quiet, Stop::on_ctrl_c()?);
     let finished = laboratory.run(&arguments.only, &mut progress);
     progress.close();
     let finished = finished?;

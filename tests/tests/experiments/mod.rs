@@ -11,6 +11,7 @@ mod plans;
 mod profiles;
 mod refusals;
 mod sources;
+mod stages;
 mod stores;
 mod times;
 mod worst_of;

@@ -9,6 +9,7 @@
 
 mod attack;
 mod bound;
+mod calibrate;
 mod curve;
 mod stopwatch;
 mod toward;
@@ -29,6 +30,7 @@ use stopwatch::Stopwatch;
 
 pub(crate) use attack::{AttackJob, Attempt, Survey};
 pub(crate) use bound::BoundJob;
+pub(crate) use calibrate::{seconds_per_pass, seconds_per_step};
 pub(crate) use curve::CurveJob;
 pub(crate) use toward::TowardJob;
 pub(crate) use train::TrainJob;

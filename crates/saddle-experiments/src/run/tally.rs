@@ -17,23 +17,32 @@ impl Run<'_> {
         figure: Option<&Figure1>,
         rivals: Option<&Rivals>,
     ) -> Result<u64> {
-        let mut seen = BTreeSet::new();
+        self.passes_beyond(cells, figure, rivals, &mut BTreeSet::new())
+    }
+
+    /// The same without the jobs that were seen already; those that were not are seen now.
+    pub(super) fn passes_beyond(
+        &self,
+        cells: &[CellPlan],
+        figure: Option<&Figure1>,
+        rivals: Option<&Rivals>,
+        seen: &mut BTreeSet<Key>,
+    ) -> Result<u64> {
         let mut passes: u64 = 0;
         for work in cells.iter().filter_map(|cell| cell.work.as_ref().ok()) {
             for job in &work.jobs {
-                let more =
-                    self.attack_passes(&work.network, &work.sample, job.as_ref(), &mut seen)?;
+                let more = self.attack_passes(&work.network, &work.sample, job.as_ref(), seen)?;
                 passes = passes.saturating_add(more);
             }
         }
         if let Some(figure) = figure {
             for (_, network, job) in curves(self.bench.plan, figure) {
-                passes = passes.saturating_add(self.training_passes(&network, &mut seen)?);
+                passes = passes.saturating_add(self.training_passes(&network, seen)?);
                 let Some(key) = self.keys.get(&network) else { continue };
                 let sample = self.bench.sample(&figure.digits)?;
                 let cost = job.passes_per_example().saturating_mul(sample.indices.len() as u64);
                 let key = job.key(self.bench, key, &sample)?;
-                passes = passes.saturating_add(self.unless_known(key, cost, &mut seen));
+                passes = passes.saturating_add(self.unless_known(key, cost, seen));
             }
         }
         if let Some(rivals) = rivals {
@@ -42,7 +51,7 @@ impl Run<'_> {
                     for (name, _) in roles(rivals) {
                         let job = contender(self.bench.plan, rivals, name, threat.epsilon);
                         let Some(job) = job else { continue };
-                        let more = self.attack_passes(&network, &rivals.digits, &job, &mut seen)?;
+                        let more = self.attack_passes(&network, &rivals.digits, &job, seen)?;
                         passes = passes.saturating_add(more);
                     }
                 }
