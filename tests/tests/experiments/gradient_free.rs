@@ -97,7 +97,7 @@ fn a_run_that_is_stopped_between_chunks_ends_at_the_same_cells() {
         let mut stops = 0;
         loop {
             let store = Store::open(folder.path()).unwrap();
-            let mut witness = Witness { stop_after, checkpoints: true, ..Witness::default() };
+            let mut witness = Witness { stop_after, ..Witness::default() };
             let finished = run_tiny(&plan(), &store, &["free"], &mut witness).unwrap();
             if !finished.interrupted {
                 // Other tables show what happens to be known already.

@@ -83,3 +83,16 @@ fn the_sources_of_an_ensemble_come_before_it() {
     assert_eq!(told.0[4].jobs, 3, "three seeds are one stage");
     assert_eq!(told.0[5].seconds, None);
 }
+
+#[test]
+fn a_training_that_cannot_take_a_step_is_left_without_an_estimate() {
+    let mut plan = tiny_plan();
+    let natural = plan.networks.get_mut("natural").unwrap();
+    natural.training.as_mut().unwrap().learning_rate = 1e30;
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let told = stages(&plan, &store, &["large"]);
+    assert_eq!(told.0[0].seconds, None);
+    assert!(told.0[1].seconds.is_some());
+    assert!(told.to_string().contains("not estimated"));
+}

@@ -74,8 +74,7 @@ impl Laboratory<'_> {
     ///
     /// # Errors
     ///
-    /// [`crate::Error::UnknownPart`] and [`crate::Error::Plan`], and whatever a first step of a training or an attack
-    /// fails with.
+    /// [`crate::Error::UnknownPart`] and [`crate::Error::Plan`]. A step that fails leaves its stage without an estimate.
     pub fn stages(&self, only: &[String]) -> Result<Stages> {
         self.plan.check_only(only)?;
         let bench = Bench::new(self.plan, self.data, self.store, self.machine, self.commit)?;
@@ -119,7 +118,7 @@ impl Laboratory<'_> {
 struct Estimate<'a> {
     run: &'a Run<'a>,
     /// Seconds of a pass, by architecture.
-    rates: BTreeMap<String, f64>,
+    rates: BTreeMap<String, Option<f64>>,
     /// Jobs that are counted already.
     seen: BTreeSet<Key>,
 }
@@ -161,8 +160,8 @@ impl Estimate<'_> {
             let sources = self.run.sources(&id);
             let sources = sources.iter().filter_map(|source| self.run.trainings.get(source));
             let sources: Vec<_> = sources.map(|source| source.architecture.clone()).collect();
-            let step = seconds_per_step(self.run.bench, job, &sources)?;
-            let seconds = Some(step * f64::from(job.training.iterations));
+            let step = estimated(seconds_per_step(self.run.bench, job, &sources));
+            let seconds = step.map(|step| step * f64::from(job.training.iterations));
             stages.push(Stage { name, jobs: 1, passes, seconds });
         }
         Ok(stages)
@@ -186,7 +185,7 @@ impl Estimate<'_> {
             let Ok(work) = &cell.work else { continue };
             let own = std::slice::from_ref(cell);
             let passes = self.run.passes_beyond(own, None, None, &mut self.seen)?;
-            self.add(&mut stage, &work.network, passes)?;
+            self.add(&mut stage, &work.network, passes);
         }
         Ok(stage)
     }
@@ -198,7 +197,7 @@ impl Estimate<'_> {
         for (curve, (_, network, _)) in figure.curves.iter().zip(curves(plan, figure)) {
             let one = Figure1 { curves: vec![curve.clone()], ..figure.clone() };
             let passes = self.run.passes_beyond(&[], Some(&one), None, &mut self.seen)?;
-            self.add(&mut stage, &network, passes)?;
+            self.add(&mut stage, &network, passes);
         }
         Ok(stage)
     }
@@ -210,27 +209,30 @@ impl Estimate<'_> {
             let one = Rivals { networks: vec![network.clone()], ..rivals.clone() };
             let passes = self.run.passes_beyond(&[], None, Some(&one), &mut self.seen)?;
             let id = NetworkId { name: network.clone(), number: 0 };
-            self.add(&mut stage, &id, passes)?;
+            self.add(&mut stage, &id, passes);
         }
         Ok(stage)
     }
 
     /// Adds passes on one network.
-    fn add(&mut self, stage: &mut Stage, network: &NetworkId, passes: u64) -> Result<()> {
-        let Some(job) = self.run.trainings.get(network).filter(|_| passes > 0) else {
-            return Ok(());
-        };
+    fn add(&mut self, stage: &mut Stage, network: &NetworkId, passes: u64) {
+        let Some(job) = self.run.trainings.get(network).filter(|_| passes > 0) else { return };
         let rate = match self.rates.get(&job.architecture.name) {
             Some(rate) => *rate,
             None => {
-                let rate = seconds_per_pass(self.run.bench, &job.architecture)?;
+                let rate = estimated(seconds_per_pass(self.run.bench, &job.architecture));
                 self.rates.insert(job.architecture.name.clone(), rate);
                 rate
             }
         };
         stage.jobs += 1;
         stage.passes = stage.passes.saturating_add(passes);
-        stage.seconds = stage.seconds.map(|seconds| seconds + rate * passes as f64);
-        Ok(())
+        let more = rate.map(|rate| rate * passes as f64);
+        stage.seconds = stage.seconds.zip(more).map(|(seconds, more)| seconds + more);
     }
+}
+
+/// A time, or none where a step failed: that is for the run to say, with its reason and beside everything that works.
+fn estimated(seconds: Result<f64>) -> Option<f64> {
+    seconds.inspect_err(|error| tracing::warn!(%error, "a stage without an estimate")).ok()
 }
