@@ -1,8 +1,8 @@
 //! What is left to do, stage by stage, with the time that it is expected to take: said before anything starts.
 //!
 //! Trainings are timed by a few steps of each recipe on this machine, attacks by a few gradients on each architecture.
-//! Attacks may take less than that, since fooled digits leave; bounds and the search for nearest digits are not
-//! estimated.
+//! All networks are untrained then. It takes less than that: gradients of trained networks are sparser and so faster, and
+//! fooled digits leave. Bounds and the search for nearest digits are not estimated.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -38,8 +38,8 @@ impl fmt::Display for Stages {
         }
         writeln!(
             formatter,
-            "left to do, by timed steps of each training and gradients of each network on this machine \
-             (digits that are fooled leave early, so attacks may take less):"
+            "left to do, at most: timed by a few steps of each training and a few gradients of each network on \
+             this machine, untrained (trained networks answer faster, and digits that are fooled leave early):"
         )?;
         let width = self.0.iter().map(|stage| stage.name.len()).max().unwrap_or(0);
         for stage in &self.0 {
