@@ -1,5 +1,7 @@
 //! A made-up report that has everything a report can have. No number in it was measured.
 
+pub mod claims;
+
 use saddle_report::{
     AttackNote, Cell, CellKey, Choice, Contender, Fact, Failure, Figure, Place, Provenance, Report,
     Role, Series, Setting, TrainingNorm, adjust, compare,
@@ -81,6 +83,8 @@ pub fn sample() -> Report {
         figures: vec![figure()],
         rivals: rivals(),
         bounds: Vec::new(),
+        claims: Vec::new(),
+        differences: Vec::new(),
         provenance: provenance(),
     }
 }

@@ -1,6 +1,8 @@
 //! The report as one HTML page: style and drawings inside, no script, nothing fetched. It follows the
 //! reader's choice of light or dark; wide tables scroll on a phone, the page does not.
 
+mod claims;
+
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::cell::{Cell, Shown};
@@ -42,6 +44,7 @@ fn render(report: &Report) -> String {
                     }
                 }
                 main {
+                    @if !report.claims.is_empty() { (claims::verdicts(report)) }
                     (how_to_read())
                     (findings(report))
                     @for grid in grids(&report.cells) { (table(report, &grid)) }
@@ -80,8 +83,11 @@ fn findings(report: &Report) -> Markup {
         p { (words::differ_in_words(report)) }
         @for (words, found) in words::differences(report) {
             p { b { (words) } }
-            ul { @for finding in &found { li { (finding) } } }
+            @if report.differences.is_empty() {
+                ul { @for finding in &found { li { (finding) } } }
+            }
         }
+        @if !report.differences.is_empty() { (claims::causes(report)) }
     }
 }
 

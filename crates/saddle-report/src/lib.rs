@@ -23,6 +23,7 @@
 //! | `ratios` | [`RatioChart`]: how many times faster than others |
 //! | `rivals` | [`RivalRow`], [`compare`]: attacks held against each other on the same digits |
 //! | `report` | [`Report`], [`Provenance`], [`Finding`], to and from JSON |
+//! | [`claims`] | claims decided by rules of the plan, and causes of differences from the paper |
 //! | [`statistics`] | Wilson interval, paired differences, McNemar's test, equivalence, Holm's adjustment |
 //! | [`paper`] | Table 1 of Li, Chen, Wang and Carin (2019), as printed |
 //! | `grid`, `words` | cells sorted into networks and rows; the sentences, said once for every form |
@@ -32,6 +33,7 @@
 
 pub mod bounds;
 mod cell;
+pub mod claims;
 mod csv;
 mod error;
 mod figure;

@@ -3,6 +3,8 @@
 //!
 //! [`Figure::to_svg`]: crate::Figure::to_svg
 
+mod claims;
+
 use std::fmt::Write as _;
 
 use crate::grid::{Grid, grids};
@@ -26,15 +28,20 @@ fn render(report: &Report) -> String {
         escaped(&report.commit),
         words::completeness(report),
     );
+    claims::verdicts(&mut text, report);
     section(&mut text, "How to read this");
     bullets(&mut text, words::HOW_TO_READ.iter().map(|line| (*line).to_owned()));
 
     section(&mut text, words::DIFFER);
     let _ = writeln!(text, "{}", words::differ_in_words(report));
     for (words, found) in words::differences(report) {
-        let _ = writeln!(text, "\n{words}\n");
-        bullets(&mut text, found.into_iter());
+        let _ = writeln!(text, "\n{words}");
+        if report.differences.is_empty() {
+            text.push('\n');
+            bullets(&mut text, found.into_iter());
+        }
     }
+    claims::causes(&mut text, report);
     if !report.cells.is_empty() {
         text.push_str("\n![Table 1: ours beside the paper's](summary.svg)\n");
     }

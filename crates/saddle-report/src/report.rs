@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounds::Bound;
 use crate::cell::{Cell, Setting, Shown};
+use crate::claims::{Decided, Difference};
 use crate::error::Result;
 use crate::figure::Figure;
 use crate::paper;
@@ -29,6 +30,12 @@ pub struct Report {
     /// What no classifier can do on the digits of the cells.
     #[serde(default)]
     pub bounds: Vec<Bound>,
+    /// The claims of the plan, decided.
+    #[serde(default)]
+    pub claims: Vec<Decided>,
+    /// Cells that differ from the paper, and what explains them.
+    #[serde(default)]
+    pub differences: Vec<Difference>,
     /// Where the numbers come from.
     #[serde(default)]
     pub provenance: Provenance,

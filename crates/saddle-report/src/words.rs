@@ -1,6 +1,8 @@
 //! The sentences of the report, said once and shown in every form.
 
 pub(crate) mod bounds;
+pub(crate) mod claims;
+pub(crate) mod differences;
 
 use crate::cell::{Cell, Setting, Shown};
 use crate::grid::{Column, Grid, tally};

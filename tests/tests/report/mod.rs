@@ -2,7 +2,10 @@
 
 mod bounds;
 mod bounds_shown;
+mod causes;
 mod cells;
+mod claims;
+mod claims_shown;
 mod json;
 mod paired;
 mod render;

@@ -170,6 +170,8 @@ impl Book {
             figures: self.figures,
             rivals: self.rivals,
             bounds: self.bounds.iter().map(|detail| detail.bound.clone()).collect(),
+            claims: Vec::new(),
+            differences: Vec::new(),
             provenance: Provenance {
                 facts: facts(laboratory, bench, run)?,
                 attacks: attack_notes(plans),
