@@ -5,11 +5,16 @@
 //! be written out, changed and passed back as a file. A field that no plan has is refused: a
 //! misspelt setting must not become a silent default.
 //!
+//! Claims and causes name cells of the tables and curves of the figure, so thresholds are fixed before
+//! anything is measured.
+//!
 //! Every number that decides an outcome is here and nowhere else: seeds, steps, radii, budgets.
 //!
 //! # What is deliberately absent
 //!
 //! Devices, threads, kernels, folders: they belong to the machine, not to the question.
+
+mod claims;
 
 use std::collections::BTreeMap;
 
@@ -18,11 +23,14 @@ use serde::{Deserialize, Deserializer, Serialize};
 use saddle_attacks::ProjectedAscent;
 use saddle_defenses::TrainingPlan;
 use saddle_ops::{Norm, Radius};
+use saddle_report::claims::{Cause, Claims};
 use saddle_report::{Setting, TrainingNorm};
 
 use crate::digits::Digits;
 use crate::nearest::TowardNearest;
 use crate::{Error, Result};
+
+pub(crate) use claims::{BEST_RIVAL, RIVALS, check as check_claims, contender_row};
 
 /// The embedded plans: name and text.
 pub const PROFILES: [(&str, &str); 4] = [
@@ -66,6 +74,12 @@ pub struct Plan {
     /// Gradient norms along attacks.
     #[serde(default)]
     pub figure1: Option<Figure1>,
+    /// What the paper claims, and what decides it.
+    #[serde(default)]
+    pub claims: Option<Claims>,
+    /// Choices that may be the cause of a difference from the paper.
+    #[serde(default, rename = "cause")]
+    pub causes: Vec<Cause>,
     /// What the paper leaves open and was chosen here.
     #[serde(default, rename = "choice")]
     pub choices: Vec<Choice>,

@@ -23,6 +23,7 @@ use bounds::BoundPlan;
 mod assemble;
 mod bounds;
 mod broken;
+mod claims;
 mod networks;
 mod rivals;
 mod stages;

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use saddle_attacks::Attack as _;
 
-use crate::plan::{NetworkPlan, PROFILES, Plan, Row, Table};
+use crate::plan::{NetworkPlan, PROFILES, Plan, Row, Table, check_claims};
 use crate::{Error, Result};
 
 /// Most networks of one recipe: every one of them is looked at before anything starts.
@@ -107,7 +107,7 @@ fn validate(plan: &Plan) -> Result<()> {
             attack(plan, "figure1", &curve.attack)?;
         }
     }
-    Ok(())
+    check_claims(plan)
 }
 
 fn networks(plan: &Plan) -> Result<()> {
@@ -258,10 +258,10 @@ fn known_networks(plan: &Plan, place: &str, names: &[String], seeds: Option<u32>
     })
 }
 
-fn named(place: &str, field: &str, text: &str) -> Result<()> {
+pub(crate) fn named(place: &str, field: &str, text: &str) -> Result<()> {
     ensure(!text.trim().is_empty(), || format!("{place}: {field} is empty"))
 }
 
-fn ensure(holds: bool, message: impl FnOnce() -> String) -> Result<()> {
+pub(crate) fn ensure(holds: bool, message: impl FnOnce() -> String) -> Result<()> {
     if holds { Ok(()) } else { Err(Error::Plan(message())) }
 }

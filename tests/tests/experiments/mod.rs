@@ -2,6 +2,7 @@
 
 mod bounds;
 mod choice_of_digits;
+mod claims;
 mod conflicts;
 mod end_to_end;
 mod gradient_free;

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use saddle_report::bounds::Bound;
+use saddle_report::claims::Judged;
 use saddle_report::{
     AttackNote, Cell, CellKey, Choice, Fact, Failure, Figure, Provenance, Report, RivalRow, Status,
     adjust, paper::row_in_words,
@@ -45,12 +47,14 @@ pub struct AttackDetail {
 /// What a run has found so far.
 #[derive(Default)]
 pub(super) struct Book {
-    cells: Vec<Cell>,
-    details: Vec<Detail>,
+    pub(super) cells: Vec<Cell>,
+    pub(super) details: Vec<Detail>,
     failures: Vec<Failure>,
     pub(super) figures: Vec<Figure>,
     pub(super) rivals: Vec<RivalRow>,
     pub(super) bounds: Vec<BoundDetail>,
+    /// The contenders of the comparison, digit by digit.
+    pub(super) contenders: Vec<Judged>,
     /// Whether the bounds came to their end.
     pub(super) bounded: bool,
     /// Whether the comparison of rivals came to its end.
@@ -160,6 +164,8 @@ impl Book {
         notes.extend(missing_reasons(plans, &self.cells));
         notes.append(&mut self.gaps);
         adjust(&mut self.rivals);
+        let bounds: Vec<Bound> = self.bounds.iter().map(|detail| detail.bound.clone()).collect();
+        let (claims, differences) = self.decide(plan, &bounds);
         let own = plan.choices.iter().cloned();
         let choices = own.map(|c| Choice { name: c.name, value: c.value, evidence: c.evidence });
         let report = Report {
@@ -169,9 +175,9 @@ impl Book {
             cells: self.cells,
             figures: self.figures,
             rivals: self.rivals,
-            bounds: self.bounds.iter().map(|detail| detail.bound.clone()).collect(),
-            claims: Vec::new(),
-            differences: Vec::new(),
+            bounds,
+            claims,
+            differences,
             provenance: Provenance {
                 facts: facts(laboratory, bench, run)?,
                 attacks: attack_notes(plans),

@@ -44,11 +44,13 @@ impl Run<'_> {
     ) -> Result<()> {
         let plan = self.bench.plan;
         let mut contenders = Vec::new();
+        let mut ids = Vec::new();
         let mut best = None;
         for (name, role) in roles(rivals) {
             let Some(job) = contender(plan, rivals, name, threat.epsilon) else { continue };
             let what = format!("rivals: {name} on {}", network.name);
             let survey = self.survey(&what, network, &rivals.digits, &job, observer)?;
+            ids = survey.verdicts.iter().map(|verdict| verdict.id).collect();
             let words = job.attempt.as_ref().map_or_else(String::new, in_words);
             let attack = format!("{name}: {words}");
             if threat.best.as_deref() == Some(name) {
@@ -76,6 +78,7 @@ impl Run<'_> {
         };
         let rows = compare(place, &contenders, best.as_deref())
             .map_err(|error| crate::Error::format("comparison of rivals", error))?;
+        book.judge_rivals(rivals, threat, &rows, &contenders, &ids);
         book.rivals.extend(rows);
         Ok(())
     }
