@@ -58,6 +58,10 @@ pub struct Verdict {
     /// Answers the attack had been told, within its restart, before the first judged iterate that
     /// fools: the number of steps, for an ascent.
     pub first_fooled_step: Option<u32>,
+    /// Passes spent on the example up to the verdict on that iterate, over all restarts: the smallest
+    /// cap under which the same attack fools it. The question that shows an iterate may have cost a
+    /// backward pass more than its verdict; that pass is not among them.
+    pub first_fooled_passes: Option<u64>,
 }
 
 impl Verdict {
@@ -85,6 +89,9 @@ pub struct Outcome {
     pub images: Tensor,
     /// The final iterate of the first restart whose final iterate fools, else of the last restart.
     pub final_images: Tensor,
+    /// For each example, the steps of the first restart whose judged iterate fools, ascending: with
+    /// [`Judge::Any`] and without early stop, all of them.
+    pub fooled_steps: Vec<Vec<u32>>,
     /// The path, when the driver was asked for it.
     pub trace: Vec<StepTrace>,
     /// Zero, tiny and non-finite gradients that the attack met, over all rows and steps.

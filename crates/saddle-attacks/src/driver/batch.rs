@@ -25,10 +25,20 @@ struct Claim {
     fooled: bool,
 }
 
+/// The first judged image that fools.
+struct Fooling {
+    step: u32,
+    /// Passes up to the verdict, and no further.
+    passes: u64,
+    claim: Claim,
+}
+
 /// What is known of one example so far.
 struct Record {
     natural_prediction: u32,
-    first_fooling: Option<(u32, Claim)>,
+    first_fooling: Option<Fooling>,
+    /// Steps of the first restart whose judged iterate fools.
+    fooled_steps: Vec<u32>,
     last: Claim,
 }
 
@@ -85,6 +95,7 @@ impl<'a> Batch<'a> {
             batch.records.push(Record {
                 natural_prediction: prediction,
                 first_fooling: None,
+                fooled_steps: Vec::new(),
                 last: Claim { image, prediction, distance, fooled: false },
             });
         }
@@ -123,7 +134,7 @@ impl<'a> Batch<'a> {
         let unmoved: Vec<usize> = (0..moved.len()).filter(|&row| moved[row] == 0.0).collect();
         let known = unmoved.iter().map(|&row| self.records[restart.active[row]].natural_prediction);
         let known: Vec<u32> = known.collect();
-        self.note(&mut restart, &unmoved, &known)?;
+        self.note(&mut restart, &unmoved, &known, 0)?;
         while !restart.active.is_empty() {
             let query = restart.run.ask()?;
             let Some(question) = self.question(&restart, &query)? else { break };
@@ -137,6 +148,7 @@ impl<'a> Batch<'a> {
             let (stay, end): (Vec<usize>, Vec<usize>) =
                 (0..restart.active.len()).partition(affords);
             if !end.is_empty() {
+                end.iter().for_each(|&row| self.ledger.exhaust(restart.active[row]));
                 self.finish(&mut restart, &end)?;
                 self.keep(&mut restart, &stay)?;
                 continue;
@@ -187,7 +199,8 @@ impl<'a> Batch<'a> {
             let seen: Vec<usize> =
                 (0..restart.active.len()).filter(|&row| restart.judged[row].is_none()).collect();
             let predictions: Vec<u32> = seen.iter().map(|&row| predictions[row]).collect();
-            fooled = self.note(restart, &seen, &predictions)?;
+            // The verdict needed the forward pass alone.
+            fooled = self.note(restart, &seen, &predictions, backward)?;
         }
         let leaving = if self.driver.stop_fooled { fooled } else { Vec::new() };
         // Their image is noted before the iterate moves on.
@@ -247,22 +260,26 @@ impl<'a> Batch<'a> {
         let examples: Vec<usize> = rows.iter().map(|&row| restart.active[row]).collect();
         let images = select_rows(&self.iterate(restart)?, rows)?;
         let predictions = self.judge(&examples, &images)?;
-        self.note(restart, rows, &predictions)
+        self.note(restart, rows, &predictions, 0)
     }
 
     /// Remembers the classes of some rows' iterates, and the first image that fools; returns the
-    /// rows that fool.
+    /// rows that fool. `beyond` passes of what was charged were not needed for the verdict.
     fn note(
         &mut self,
         restart: &mut Restart,
         rows: &[usize],
         predictions: &[u32],
+        beyond: u64,
     ) -> Result<Vec<usize>> {
         let mut fooled = Vec::new();
         for (&row, &prediction) in rows.iter().zip(predictions) {
             restart.judged[row] = Some(prediction);
             if self.referee.fooled(restart.active[row], prediction) {
                 fooled.push(row);
+                if restart.number == 0 {
+                    self.records[restart.active[row]].fooled_steps.push(restart.step);
+                }
             }
         }
         let new: Vec<usize> = fooled
@@ -280,7 +297,10 @@ impl<'a> Batch<'a> {
             let image = select_rows(&images, &[place])?;
             let Some(prediction) = restart.judged[row] else { continue };
             let claim = Claim { image, prediction, distance, fooled: true };
-            self.records[restart.active[row]].first_fooling = Some((restart.step, claim));
+            let example = restart.active[row];
+            let passes = self.ledger.spent(example) - beyond;
+            let fooling = Fooling { step: restart.step, passes, claim };
+            self.records[example].first_fooling = Some(fooling);
         }
         Ok(fooled)
     }
@@ -367,17 +387,18 @@ impl<'a> Batch<'a> {
     fn outcome(self) -> Result<Outcome> {
         let mut verdicts = Vec::with_capacity(self.records.len());
         let (mut images, mut final_images) = (Vec::new(), Vec::new());
+        let mut fooled_steps = Vec::with_capacity(self.records.len());
         for (example, record) in self.records.into_iter().enumerate() {
             let label = self.referee.examples.labels()[example];
-            let first_fooled_step = record.first_fooling.as_ref().map(|(step, _)| *step);
-            let best = record.first_fooling.as_ref().map_or(&record.last, |(_, claim)| claim);
+            let first = record.first_fooling.as_ref();
+            let best = first.map_or(&record.last, |fooling| &fooling.claim);
             verdicts.push(Verdict {
                 id: self.referee.examples.ids()[example],
                 label,
                 natural_prediction: record.natural_prediction,
                 natural_correct: record.natural_prediction == label,
                 fooled_final: record.last.fooled,
-                fooled_any: record.first_fooling.is_some(),
+                fooled_any: first.is_some(),
                 prediction: best.prediction,
                 distance: best.distance,
                 final_prediction: record.last.prediction,
@@ -385,15 +406,18 @@ impl<'a> Batch<'a> {
                 feasible: true,
                 forward: self.ledger.forward(example),
                 backward: self.ledger.backward(example),
-                first_fooled_step,
+                first_fooled_step: first.map(|fooling| fooling.step),
+                first_fooled_passes: first.map(|fooling| fooling.passes),
             });
             images.push(best.image.clone());
             final_images.push(record.last.image);
+            fooled_steps.push(record.fooled_steps);
         }
         Ok(Outcome {
             verdicts,
             images: Tensor::cat(&images, 0)?,
             final_images: Tensor::cat(&final_images, 0)?,
+            fooled_steps,
             trace: self.trace,
             health: self.health,
             diagnostic_passes: self.diagnostic_passes,

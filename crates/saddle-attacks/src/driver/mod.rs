@@ -11,8 +11,10 @@
 //!
 //! With a `cap` no example ever has more passes than that. Before each question the driver sees
 //! what it costs each row, with one more forward pass for the verdict on the iterate that will
-//! follow; a row that cannot afford both ends where it stands and is judged there. Restarts share
-//! the cap. Passes for a trace are counted apart ([`Outcome::diagnostic_passes`]).
+//! follow; a row that cannot afford both ends where it stands, is judged there, and begins no further
+//! restart. Restarts share the cap. So what falls under one cap falls under every larger one, and
+//! one run tells at which cap each example falls ([`Verdict`](crate::Verdict) `first_fooled_passes`).
+//! Passes for a trace are counted apart ([`Outcome::diagnostic_passes`]).
 //!
 //! # Who is attacked
 //!
@@ -155,6 +157,7 @@ impl Driver {
         let (mut verdicts, mut images, mut final_images) = (Vec::new(), Vec::new(), Vec::new());
         let (mut steps, mut health, mut diagnostic_passes) =
             (Vec::new(), GradientHealth::default(), 0);
+        let mut fooled_steps = Vec::new();
         for start in (0..examples.len()).step_by(self.batch) {
             let rows: Vec<usize> = (start..examples.len().min(start + self.batch)).collect();
             let part = examples.select(&rows)?;
@@ -164,6 +167,7 @@ impl Driver {
             verdicts.extend(outcome.verdicts);
             images.push(outcome.images);
             final_images.push(outcome.final_images);
+            fooled_steps.extend(outcome.fooled_steps);
             trace::merge(&mut steps, outcome.trace);
             health += outcome.health;
             diagnostic_passes += outcome.diagnostic_passes;
@@ -172,6 +176,7 @@ impl Driver {
             verdicts,
             images: Tensor::cat(&images, 0)?,
             final_images: Tensor::cat(&final_images, 0)?,
+            fooled_steps,
             trace: steps,
             health,
             diagnostic_passes,

@@ -159,6 +159,7 @@ fn natural(network: &Network, examples: &Examples) -> Result<Survey> {
         forward: 1,
         backward: 0,
         first_fooled_step: None,
+        first_fooled_passes: None,
     });
     Ok(Survey { verdicts: verdicts.collect(), health: GradientHealth::default() })
 }
