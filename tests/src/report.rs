@@ -85,6 +85,8 @@ pub fn sample() -> Report {
         bounds: Vec::new(),
         claims: Vec::new(),
         differences: Vec::new(),
+        curves: Vec::new(),
+        figure2: None,
         provenance: provenance(),
     }
 }

@@ -2,6 +2,7 @@
 //! What is absent is an empty field.
 
 use crate::cell::Cell;
+use crate::curves::{AccuracyCurve, Chart, CurvePoint, DigitFigure};
 use crate::figure::Figure;
 use crate::report::Report;
 use crate::rivals::RivalRow;
@@ -16,6 +17,16 @@ impl Report {
     /// The comparison of attacks, one row a line.
     pub fn rivals_csv(&self) -> String {
         rivals(&self.rivals)
+    }
+
+    /// The points of all charts of accuracies, one a line; bounds among them, with `bound` for an attack.
+    pub fn curves_csv(&self) -> String {
+        curves(&self.curves)
+    }
+
+    /// The digits of Figure 2, one a line.
+    pub fn digits_csv(&self) -> String {
+        digits(self.figure2.as_ref())
     }
 
     /// The points of all figures, one a line.
@@ -88,6 +99,64 @@ fn rivals(rivals: &[RivalRow]) -> String {
             fields
         }),
     )
+}
+
+fn curves(charts: &[Chart]) -> String {
+    let head = "chart,axis,norm,epsilon,network,training_seed,attack,at,correct,total,accuracy,\
+                wilson95_low,wilson95_high";
+    let points = charts.iter().flat_map(|chart| {
+        let axis = serde_json::to_value(chart.axis).unwrap_or_default();
+        let place = vec![
+            chart.id.clone(),
+            axis.as_str().unwrap_or_default().to_owned(),
+            chart.norm.clone(),
+            number(chart.epsilon),
+        ];
+        let of_curve = |curve: &AccuracyCurve| -> Vec<Vec<String>> {
+            let point = |point: &CurvePoint| {
+                let mut line = place.clone();
+                line.extend([curve.network.clone(), curve.training_seed.to_string()]);
+                line.extend([curve.attack.clone(), number(Some(point.at))]);
+                line.extend([point.correct.to_string(), curve.total.to_string()]);
+                let numbers = [point.accuracy, point.wilson95[0], point.wilson95[1]];
+                line.extend(numbers.map(|value| number(Some(value))));
+                line
+            };
+            curve.points.iter().map(point).collect()
+        };
+        let mut lines: Vec<Vec<String>> = chart.curves.iter().flat_map(of_curve).collect();
+        lines.extend(chart.bound.iter().map(|point| {
+            let [none, bound] = ["", "bound"].map(str::to_owned);
+            let mut line = place.clone();
+            line.extend([none.clone(), none.clone(), bound, number(Some(point.at))]);
+            line.extend([none.clone(), none.clone(), number(Some(point.upper_bound))]);
+            line.extend([none.clone(), none]);
+            line
+        }));
+        lines
+    });
+    table(head, points)
+}
+
+fn digits(figure: Option<&DigitFigure>) -> String {
+    let pairs = figure.into_iter().flat_map(|figure| {
+        figure.pairs.iter().map(|pair| {
+            vec![
+                figure.network.clone(),
+                figure.training_seed.to_string(),
+                figure.norm.clone(),
+                number(Some(figure.epsilon)),
+                pair.id.to_string(),
+                pair.label.to_string(),
+                pair.natural_prediction.to_string(),
+                pair.prediction.to_string(),
+                number(Some(pair.distance)),
+            ]
+        })
+    });
+    let head =
+        "network,training_seed,norm,epsilon,digit,label,natural_prediction,prediction,distance";
+    table(head, pairs)
 }
 
 fn figures(figures: &[Figure]) -> String {

@@ -46,6 +46,16 @@ pub enum Error {
         /// What is wrong with it.
         message: String,
     },
+    /// A picture that cannot be made.
+    #[error("picture of {width} x {height} pixels: {message}")]
+    Picture {
+        /// Pixels across.
+        width: u32,
+        /// Pixels down.
+        height: u32,
+        /// Why not.
+        message: String,
+    },
     /// JSON that is no report.
     #[error("report.json: {0}")]
     Json(#[from] serde_json::Error),

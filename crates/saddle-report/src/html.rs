@@ -15,6 +15,8 @@ use crate::report::{Provenance, Report};
 use crate::rivals::McNemar;
 use crate::words;
 
+mod curves;
+
 const STYLE: &str = include_str!("style.css");
 
 impl Report {
@@ -50,6 +52,7 @@ fn render(report: &Report) -> String {
                     @for grid in grids(&report.cells) { (table(report, &grid)) }
                     @if !report.bounds.is_empty() { (bounds(report)) }
                     @for figure in &report.figures { (drawn(figure)) }
+                    (curves::all(report))
                     @if !report.rivals.is_empty() { (rivals(report)) }
                     (provenance(&report.provenance))
                 }
@@ -188,6 +191,7 @@ fn drawn(figure: &Figure) -> Markup {
                 " " (series.label) ": " (series.examples) " digits, seed " (series.seed) "."
             }
         }
+        (plain(&words::FIGURE_HEAD, figure.series.iter().map(words::series)))
     }
 }
 

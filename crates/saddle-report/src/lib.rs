@@ -19,6 +19,7 @@
 //! | --- | --- |
 //! | `cell` | [`Cell`]: one measured accuracy, its interval, its place in the table |
 //! | `figure` | [`Figure`], [`Series`]: curves over the steps of an attack |
+//! | [`curves`] | [`Chart`]: accuracy against radius, budget or steps; [`DigitFigure`]: the paper's Figure 2 |
 //! | [`bounds`] | what no classifier can do: conflict graphs, matchings, packings, clique covers |
 //! | `ratios` | [`RatioChart`]: how many times faster than others |
 //! | `rivals` | [`RivalRow`], [`compare`]: attacks held against each other on the same digits |
@@ -35,6 +36,7 @@ pub mod bounds;
 mod cell;
 pub mod claims;
 mod csv;
+pub mod curves;
 mod error;
 mod figure;
 mod grid;
@@ -50,6 +52,7 @@ pub mod statistics;
 mod words;
 
 pub use cell::{Cell, CellKey, Setting, Shown, Status};
+pub use curves::{Chart, DigitFigure};
 pub use error::{Error, Result};
 pub use figure::{Figure, Series};
 pub use paper::TrainingNorm;

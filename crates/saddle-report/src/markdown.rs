@@ -12,6 +12,8 @@ use crate::paper::row_in_words;
 use crate::report::Report;
 use crate::words;
 
+mod curves;
+
 impl Report {
     /// The report as Markdown.
     pub fn to_markdown(&self) -> String {
@@ -59,22 +61,9 @@ fn render(report: &Report) -> String {
             escaped(&figure.caption),
             words::FIGURE
         );
-        let rows = figure.series.iter().map(|series| {
-            let end = |values: &[f64]| {
-                let ends = [values.first(), values.last()];
-                ends.map(|value| {
-                    value.map_or_else(|| "–".to_owned(), |value| format!("{value:.3e}"))
-                })
-            };
-            let ([first, last], [median_first, median_last]) =
-                (end(&series.mean), end(&series.median));
-            let (n, seed) = (series.examples.to_string(), series.seed.to_string());
-            vec![series.label.clone(), first, last, median_first, median_last, n, seed]
-        });
-        let head =
-            ["series", "mean, start", "mean, end", "median, start", "median, end", "n", "seed"];
-        rows_of(&mut text, &head, rows);
+        rows_of(&mut text, &words::FIGURE_HEAD, figure.series.iter().map(words::series));
     }
+    curves::all(&mut text, report);
     rivals(&mut text, report);
     provenance(&mut text, report);
     text

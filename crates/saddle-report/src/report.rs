@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::bounds::Bound;
 use crate::cell::{Cell, Setting, Shown};
 use crate::claims::{Decided, Difference};
+use crate::curves::{Chart, DigitFigure};
 use crate::error::Result;
 use crate::figure::Figure;
 use crate::paper;
@@ -24,6 +25,12 @@ pub struct Report {
     /// Curves.
     #[serde(default)]
     pub figures: Vec<Figure>,
+    /// Accuracies against radius, budget and steps.
+    #[serde(default)]
+    pub curves: Vec<Chart>,
+    /// Digits before and after an attack.
+    #[serde(default)]
+    pub figure2: Option<DigitFigure>,
     /// S-O against its rivals.
     #[serde(default)]
     pub rivals: Vec<RivalRow>,

@@ -3,8 +3,10 @@
 pub(crate) mod bounds;
 pub(crate) mod claims;
 pub(crate) mod differences;
+pub(crate) mod curves;
 
 use crate::cell::{Cell, Setting, Shown};
+use crate::figure::Series;
 use crate::grid::{Column, Grid, tally};
 use crate::number::{amount, interval, p_value, percent};
 use crate::paper::{TrainingNorm, row_in_words};
@@ -328,6 +330,35 @@ pub(crate) fn by_seed(rivals: &[RivalRow]) -> (Vec<String>, Vec<Vec<String>>) {
 
 pub(crate) const FIGURE: &str = "Solid line: mean. Dashed line: median. Band: 5 % to 95 % of the \
      digits. The axis is logarithmic; a value too small for it lies on its lower edge.";
+
+/// The head of the table under a figure.
+pub(crate) const FIGURE_HEAD: [&str; 9] = [
+    "series",
+    "mean, start",
+    "mean, end",
+    "median, start",
+    "median, end",
+    "5 % to 95 %, start",
+    "5 % to 95 %, end",
+    "n",
+    "seed",
+];
+
+/// A series of a figure as a line under [`FIGURE_HEAD`].
+pub(crate) fn series(series: &Series) -> Vec<String> {
+    let number = |value: Option<&f64>| {
+        let finite = value.filter(|value| value.is_finite());
+        finite.map_or_else(|| "–".to_owned(), |value| format!("{value:.3e}"))
+    };
+    let ends = |values: &[f64]| [number(values.first()), number(values.last())];
+    let [low, high] = [ends(&series.low), ends(&series.high)];
+    let mut line = vec![series.label.clone()];
+    line.extend(ends(&series.mean));
+    line.extend(ends(&series.median));
+    line.extend((0..2).map(|end| format!("{} to {}", low[end], high[end])));
+    line.extend([series.examples.to_string(), series.seed.to_string()]);
+    line
+}
 
 /// The comparison in the order of the table: groups, then S-O, its parts, rivals by strength.
 pub(crate) fn sorted_rivals(rivals: &[RivalRow]) -> Vec<&RivalRow> {

@@ -6,6 +6,7 @@ mod causes;
 mod cells;
 mod claims;
 mod claims_shown;
+mod curves;
 mod json;
 mod paired;
 mod render;

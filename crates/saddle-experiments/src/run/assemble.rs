@@ -174,6 +174,8 @@ impl Book {
             commit: laboratory.commit.to_owned(),
             cells: self.cells,
             figures: self.figures,
+            curves: Vec::new(),
+            figure2: None,
             rivals: self.rivals,
             bounds,
             claims,

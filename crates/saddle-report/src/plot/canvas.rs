@@ -26,9 +26,10 @@ pub(crate) mod color {
     pub(crate) const SECOND: RGBColor = RGBColor(0xc8, 0x55, 0x1b);
     pub(crate) const THIRD: RGBColor = RGBColor(0x3a, 0x8a, 0x4d);
     pub(crate) const FOURTH: RGBColor = RGBColor(0x8b, 0x4f, 0xb0);
+    pub(crate) const FIFTH: RGBColor = RGBColor(0xa8, 0x8a, 0x12);
 
     /// Each colour and its name in the style sheet of the page, light and dark.
-    pub(crate) const NAMES: [(RGBColor, &str, &str); 9] = [
+    pub(crate) const NAMES: [(RGBColor, &str, &str); 10] = [
         (GROUND, "ground", "#14181d"),
         (INK, "ink", "#e6e9ed"),
         (FAINT, "faint", "#9aa4b0"),
@@ -38,10 +39,11 @@ pub(crate) mod color {
         (SECOND, "second", "#f08a4b"),
         (THIRD, "third", "#63bd78"),
         (FOURTH, "fourth", "#bd8be0"),
+        (FIFTH, "fifth", "#d6b93c"),
     ];
 
     /// Colours for the series of a figure, in order.
-    pub(crate) const SERIES: [RGBColor; 4] = [FIRST, SECOND, THIRD, FOURTH];
+    pub(crate) const SERIES: [RGBColor; 5] = [FIRST, SECOND, THIRD, FOURTH, FIFTH];
 }
 
 /// A colour as CSS writes it.

@@ -19,7 +19,7 @@ impl Figure {
 }
 
 pub(crate) fn curves(figure: &Figure, theme: Theme) -> String {
-    let legend = 22 * figure.series.len().div_ceil(2) as u32;
+    let legend = 22 * figure.series.len() as u32;
     drawing(SIZE.0, SIZE.1 + legend.saturating_sub(22), theme, |canvas| {
         canvas.text((16, 22), Anchor::Start, 18, true, color::INK, &figure.title);
         canvas.text((16, 44), Anchor::Start, 13, false, color::FAINT, &figure.quantity);
@@ -36,7 +36,7 @@ pub(crate) fn curves(figure: &Figure, theme: Theme) -> String {
             }
         }
         for (index, series) in figure.series.iter().enumerate() {
-            let at = (FRAME[0] + 330 * (index as i32 % 2), 438 + 22 * (index as i32 / 2));
+            let at = (FRAME[0], 438 + 22 * index as i32);
             canvas.bar([(at.0, at.1 - 5), (at.0 + 22, at.1 + 5)], hue(index));
             canvas.text((at.0 + 30, at.1), Anchor::Start, 14, false, color::INK, &series.label);
         }

@@ -7,13 +7,17 @@
 //! Positions are computed here, in pixels, and never from numbers that are not finite: whatever a
 //! report holds, a drawing comes out.
 
+mod accuracy;
 mod bars;
 mod canvas;
 mod curves;
+mod digits;
 mod ratios;
 mod seeds;
 
+pub(crate) use accuracy::accuracy;
 pub(crate) use bars::accuracies;
 pub(crate) use canvas::{Theme, color, css};
 pub(crate) use curves::curves;
+pub(crate) use digits::digits;
 pub(crate) use seeds::seeds;
