@@ -74,7 +74,7 @@ impl Direction {
     }
 
     /// Whether it looks exactly where it stands.
-    pub(crate) fn is_at_iterate(&self) -> bool {
+    pub fn is_at_iterate(&self) -> bool {
         matches!(self, Self::Gradient)
     }
 

@@ -14,9 +14,10 @@ pub(crate) struct NetworkId {
     pub(crate) number: u32,
 }
 
-/// The curves of a figure: legend, network, job.
+/// The curves of a figure whose networks the plan can train: legend, network, job.
 pub(crate) fn curves(plan: &Plan, figure: &Figure1) -> Vec<(String, NetworkId, CurveJob)> {
     let curves = figure.curves.iter().filter_map(|curve| {
+        plan.networks.get(&curve.network).filter(|network| network.missing.is_none())?;
         let attack = plan.attacks.get(&curve.attack)?;
         let threat =
             ThreatModel { norm: curve.norm, epsilon: curve.epsilon, pixels: PixelBox::UNIT };
@@ -58,6 +59,25 @@ pub(crate) fn networks(plan: &Plan, rivals: &Rivals) -> Vec<NetworkId> {
             (0..seeds).map(|number| NetworkId { name: name.clone(), number })
         })
         .collect()
+}
+
+/// The networks of those names that the plan can train, each with its seeds or the first so many of them.
+pub(crate) fn chosen(plan: &Plan, names: &[String], seeds: Option<u32>) -> Vec<NetworkId> {
+    let recipes = names.iter().filter_map(|name| Some((name, plan.networks.get(name)?)));
+    let trainable = recipes.filter(|(_, network)| network.missing.is_none());
+    trainable
+        .flat_map(|(name, network)| {
+            let seeds = seeds.map_or(network.seeds, |limit| limit.min(network.seeds));
+            (0..seeds).map(|number| NetworkId { name: name.clone(), number })
+        })
+        .collect()
+}
+
+/// The curves of a figure whose networks the plan cannot train: legend and reason.
+pub(crate) fn absent_curves<'p>(plan: &'p Plan, figure: &'p Figure1) -> Vec<(&'p str, &'p str)> {
+    let missing = |name: &String| plan.networks.get(name)?.missing.as_deref();
+    let curves = figure.curves.iter();
+    curves.filter_map(|curve| Some((curve.label.as_str(), missing(&curve.network)?))).collect()
 }
 
 /// All contenders by name, with the part that they play.

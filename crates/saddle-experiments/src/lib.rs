@@ -2,7 +2,7 @@
 //! power cut.
 //!
 //! A [`Plan`] says in plain text which networks are trained, which attacks try them and which tables
-//! come out. [`Laboratory::run`] turns it into jobs — train, attack, curve, bound — and keeps every result
+//! come out. [`Laboratory::run`] turns it into jobs — train, attack, curve, steps, fooled digits, bound — and keeps every result
 //! and every half-finished one in a [`Store`], under a [`Key`] that is the hash of all that it
 //! depends on: the plan's part, the keys of its inputs, the data, the revision of the algorithm,
 //! the program's version and `Cargo.lock`, and the kernels. So the same work is never done twice, a changed setting never meets an old result,
@@ -40,8 +40,8 @@ pub use job::{Data, Machine, RunObserver, Unobserved};
 pub use key::{Key, Program, canonical_json, sha256_hex};
 pub use nearest::{Among, TowardNearest, nearest_of_other_classes, toward_nearest};
 pub use plan::{
-    AttackPlan, BoundThreat, Bounds, Choice, Curve, Figure1, GradientFree, NetworkPlan, PROFILES,
-    Plan, RivalThreat, Rivals, Row, Table,
+    AttackPlan, BoundThreat, Bounds, BudgetCurve, Choice, Curve, EpsilonCurve, Figure1, Figure2,
+    GradientFree, NetworkPlan, PROFILES, Plan, RivalThreat, Rivals, Row, StepCurve, Table,
 };
 pub use run::{AttackDetail, BoundDetail, Detail, Finished, JobTime, Laboratory, Stage, Stages};
 pub use store::{AtomicDisk, Disk, Store};

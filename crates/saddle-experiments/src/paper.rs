@@ -12,7 +12,7 @@ use saddle_report::{CellKey, Setting, TrainingNorm, paper};
 use crate::agenda::NetworkId;
 use crate::job::{AttackJob, Attempt, TowardJob, Trial};
 use crate::nearest::Among;
-use crate::plan::{NetworkPlan, Plan, Row, Table};
+use crate::plan::{AttackPlan, NetworkPlan, Plan, Row, Table};
 
 /// A cell to be measured, or the reason why it is not.
 pub(crate) struct CellPlan {
@@ -186,27 +186,49 @@ fn judge(setting: Setting) -> Judge {
 
 /// One attack in words, with everything that decides what it can find.
 pub(crate) fn in_words(attempt: &Attempt) -> String {
-    let ascent = &attempt.ascent;
-    let threat = &attempt.threat;
+    let Attempt { threat, ascent, .. } = attempt;
+    let step = ascent.step_size.to_string();
     let mut words = format!(
-        "{} within {} {}: {}, {} steps of {}, {}, {}",
+        "{} within {} {}: {}",
         family(ascent),
         threat.norm,
         threat.epsilon.get(),
+        settings(ascent, &step, attempt.restarts)
+    );
+    if let Some(cap) = attempt.cap {
+        words.push_str(&format!(", at most {cap} passes"));
+    }
+    words
+}
+
+/// An attack in words without its threat model.
+pub(crate) fn ascent_in_words(ascent: &ProjectedAscent, restarts: u32) -> String {
+    format!("{}: {}", family(ascent), settings(ascent, &ascent.step_size.to_string(), restarts))
+}
+
+/// An attack in words for whatever radius; a step that goes with the radius is told as a share of it.
+pub(crate) fn any_radius_in_words(attack: &AttackPlan) -> String {
+    let ascent = &attack.ascent;
+    let step = match attack.step_per_radius {
+        Some(share) => format!("{share} times the radius"),
+        None => ascent.step_size.to_string(),
+    };
+    format!("{}: {}", family(ascent), settings(ascent, &step, attack.restarts))
+}
+
+fn settings(ascent: &ProjectedAscent, step: &str, restarts: u32) -> String {
+    let mut words = format!(
+        "{}, {} steps of {step}, {}, {}",
         rule(ascent.rule),
         ascent.steps,
-        ascent.step_size,
         start(ascent.start),
         loss(ascent.loss),
     );
     if ascent.momentum > 0.0 {
         words.push_str(&format!(", momentum {}", ascent.momentum));
     }
-    if attempt.restarts > 1 {
-        words.push_str(&format!(", {} restarts", attempt.restarts));
-    }
-    if let Some(cap) = attempt.cap {
-        words.push_str(&format!(", at most {cap} passes"));
+    if restarts > 1 {
+        words.push_str(&format!(", {restarts} restarts"));
     }
     words
 }
@@ -229,7 +251,10 @@ pub(crate) fn toward_in_words(job: &TowardJob) -> String {
 fn family(ascent: &ProjectedAscent) -> String {
     match ascent.direction {
         Direction::Gradient => "PGD".to_owned(),
-        Direction::Smoothed { sigma, samples } => format!("S-O (sigma {sigma}, {samples} samples)"),
+        Direction::Smoothed { sigma, samples } => {
+            let plural = if samples == 1 { "" } else { "s" };
+            format!("S-O (sigma {sigma}, {samples} sample{plural})")
+        }
         Direction::Even { sigma, samples } => {
             format!("even part of S-O (sigma {sigma}, {samples} pairs)")
         }

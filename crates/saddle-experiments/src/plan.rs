@@ -1,7 +1,7 @@
 //! Plans: what is to be trained, attacked and shown, as a text that a person can read and change.
 //!
 //! A plan is TOML. Digits, networks and attacks have names; tables, the comparison of rivals and the
-//! figure refer to them by name, bounds follow from the tables. Four plans are part of the program ([`PROFILES`]); any of them can
+//! figures refer to them by name, bounds follow from the tables. Four plans are part of the program ([`PROFILES`]); any of them can
 //! be written out, changed and passed back as a file. A field that no plan has is refused: a
 //! misspelt setting must not become a silent default.
 //!
@@ -30,7 +30,10 @@ use crate::digits::Digits;
 use crate::nearest::TowardNearest;
 use crate::{Error, Result};
 
+mod curves;
+
 pub(crate) use claims::{BEST_RIVAL, RIVALS, check as check_claims, contender_row};
+pub use curves::{BudgetCurve, EpsilonCurve, Figure2, StepCurve};
 
 /// The embedded plans: name and text.
 pub const PROFILES: [(&str, &str); 4] = [
@@ -80,6 +83,18 @@ pub struct Plan {
     /// Choices that may be the cause of a difference from the paper.
     #[serde(default, rename = "cause")]
     pub causes: Vec<Cause>,
+    /// Accuracy against the radius.
+    #[serde(default, rename = "epsilon_curve")]
+    pub epsilon_curves: Vec<EpsilonCurve>,
+    /// Accuracy against passes per digit.
+    #[serde(default, rename = "budget_curve")]
+    pub budget_curves: Vec<BudgetCurve>,
+    /// Accuracy against the number of steps.
+    #[serde(default, rename = "step_curve")]
+    pub step_curves: Vec<StepCurve>,
+    /// Digits before and after an attack.
+    #[serde(default)]
+    pub figure2: Option<Figure2>,
     /// What the paper leaves open and was chosen here.
     #[serde(default, rename = "choice")]
     pub choices: Vec<Choice>,
@@ -349,7 +364,16 @@ impl Plan {
         let figure = self.figure1.iter().map(|_| "figure1");
         let rivals = self.rivals.iter().map(|_| "rivals");
         let bounds = self.bounds.iter().map(|_| "bounds");
-        tables.chain(bounds).chain(figure).chain(rivals).collect()
+        let curves = self.curve_names();
+        tables.chain(bounds).chain(figure).chain(rivals).chain(curves).collect()
+    }
+
+    /// The names of all curves of accuracy, and of Figure 2.
+    pub(crate) fn curve_names(&self) -> impl Iterator<Item = &str> {
+        let radii = self.epsilon_curves.iter().map(|curve| curve.name.as_str());
+        let budgets = self.budget_curves.iter().map(|curve| curve.name.as_str());
+        let steps = self.step_curves.iter().map(|curve| curve.name.as_str());
+        radii.chain(budgets).chain(steps).chain(self.figure2.iter().map(|_| "figure2"))
     }
 
     /// Whether a part is to be run: it was asked for by name, or nothing was and it is not

@@ -15,7 +15,7 @@ use saddle_report::{Figure, Report, Series};
 
 use crate::agenda::{self, NetworkId};
 use crate::job::{Bench, Data, Machine, RunObserver, Survey, TrainJob, Trained, Trial};
-use crate::paper::{CellPlan, Work, cells};
+use crate::paper::{CellPlan, Work, ascent_in_words, cells};
 use crate::plan::{Figure1, Plan, Rivals};
 use crate::{Error, Key, Result, Store};
 use bounds::BoundPlan;
@@ -24,6 +24,7 @@ mod assemble;
 mod bounds;
 mod broken;
 mod claims;
+mod curves;
 mod networks;
 mod rivals;
 mod stages;
@@ -124,9 +125,13 @@ impl Laboratory<'_> {
                 book.missing("rivals", &restricted);
             }
         }
-        observer.planned(run.expected_passes(&cells, figure, rivals)?);
+        let drawings = run.drawings(self.plan, only, &restricted, &mut book)?;
+        let mut seen = BTreeSet::new();
+        let passes = run.passes_beyond(&cells, figure, rivals, &mut seen)?;
+        observer.planned(passes.saturating_add(run.drawing_passes(&drawings, &mut seen)?));
 
         let outcome = run.all(&cells, &bounds, figure, rivals, &mut book, observer);
+        let outcome = outcome.and_then(|()| run.draw(&drawings, &mut book, observer));
         let interrupted = match outcome {
             Ok(()) => false,
             Err(Error::Interrupted) => true,
@@ -134,6 +139,7 @@ impl Laboratory<'_> {
         };
         if interrupted {
             book.stopped(!bounds.is_empty(), figure.is_some(), rivals.is_some());
+            curves::stopped(&drawings, &mut book, assemble::STOPPED);
         }
         book.fill_up(&cells);
         book.mark_broken(&cells);
@@ -210,6 +216,9 @@ impl Run<'_> {
             }
         }
         if let Some(figure) = figure {
+            for (label, reason) in agenda::absent_curves(self.bench.plan, figure) {
+                book.missing(&format!("figure1, curve `{label}`,"), reason);
+            }
             match self.curves(figure, observer) {
                 Ok(figure) => book.figures.push(figure),
                 Err(error) if error.is_fatal() => return Err(error),
@@ -262,6 +271,7 @@ impl Run<'_> {
 
     fn curves(&mut self, figure: &Figure1, observer: &mut dyn RunObserver) -> Result<Figure> {
         let mut series = Vec::new();
+        let mut attacks: Vec<String> = Vec::new();
         for (label, network, job) in agenda::curves(self.bench.plan, figure) {
             let bench = self.bench;
             let sample = bench.sample(&figure.digits)?;
@@ -275,13 +285,25 @@ impl Run<'_> {
             let outcome = job.run(bench, &trained, &sample, observer);
             self.ended(&what, &key, known, &outcome, observer);
             let curve = outcome?;
+            let (norm, epsilon) = (job.threat.norm, job.threat.epsilon.get());
+            let words = format!("{} ({norm} within {epsilon})", ascent_in_words(&job.ascent, 1));
+            if !attacks.contains(&words) {
+                attacks.push(words);
+            }
             let label = format!("{label} ({} of {} digits stand)", curve.robust, curve.total);
             series.push(Series::from_steps(label, self.bench.plan.seed, &curve.steps));
         }
+        let caption = format!(
+            "{} {} No early stop: fooled digits stay to the last step. Seed of the attacks: {}. {}.",
+            figure.note.trim(),
+            curves::sample(self.bench, &figure.digits)?,
+            self.bench.plan.seed,
+            attacks.join("; ")
+        );
         Ok(Figure {
             id: "figure1".to_owned(),
             title: "Size of the input gradient along the attack".to_owned(),
-            caption: figure.note.clone(),
+            caption,
             quantity: "l2 norm of the gradient of the cross-entropy".to_owned(),
             series,
         })

@@ -9,6 +9,8 @@ use saddle_attacks::Attack as _;
 use crate::plan::{NetworkPlan, PROFILES, Plan, Row, Table, check_claims};
 use crate::{Error, Result};
 
+mod curves;
+
 /// Most networks of one recipe: every one of them is looked at before anything starts.
 const MOST_SEEDS: u32 = 1_000;
 
@@ -67,11 +69,14 @@ fn validate(plan: &Plan) -> Result<()> {
             format!("{place}: count must be at least 1: the number of digits to go toward")
         })?;
     }
-    let mut seen = BTreeSet::from(["bounds", "figure1", "rivals"].map(str::to_owned));
+    let mut seen = BTreeSet::from(["bounds", "figure1", "figure2", "rivals"].map(str::to_owned));
     for table in &plan.tables {
         named("a table", "name", &table.name)?;
         ensure(seen.insert(table.name.clone()), || {
-            format!("two tables are called `{}` (bounds, figure1 and rivals are taken)", table.name)
+            format!(
+                "two tables are called `{}` (bounds, figure1, figure2 and rivals are taken)",
+                table.name
+            )
         })?;
         check_table(plan, table)?;
     }
@@ -97,16 +102,10 @@ fn validate(plan: &Plan) -> Result<()> {
         digits(plan, "figure1", &figure.digits)?;
         for curve in &figure.curves {
             known_networks(plan, "figure1", std::slice::from_ref(&curve.network), None)?;
-            let network = plan.networks.get(&curve.network);
-            if let Some(reason) = network.and_then(|network| network.missing.as_ref()) {
-                let (label, name) = (&curve.label, &curve.network);
-                return Err(Error::Plan(format!(
-                    "figure1, curve `{label}`: network `{name}` is missing: {reason}"
-                )));
-            }
             attack(plan, "figure1", &curve.attack)?;
         }
     }
+    curves::check(plan, &mut seen)?;
     check_claims(plan)
 }
 

@@ -8,8 +8,8 @@
 //! | --- | --- |
 //! | `report.json` | everything that the run found; the other forms are made of it |
 //! | `report.md`, `report.html` | the same to read |
-//! | `cells.csv`, `rivals.csv`, `figures.csv` | the same to compute with |
-//! | `summary.svg`, `figure1.svg` | the pictures |
+//! | `cells.csv`, `rivals.csv`, `figures.csv`, `curves.csv`, `figure2.csv` | the same to compute with |
+//! | `summary.svg`, `figure1.svg`, `figure2.svg`, `curve-*.svg` | the pictures |
 //! | `cells.jsonl` | one line per measured cell, with the fate of every digit |
 //! | `bounds.jsonl` | one line per bound, with the digits that prove it |
 //! | `plan.json` | the plan that ran, in full |
@@ -22,20 +22,24 @@ use std::path::Path;
 use serde::Serialize;
 
 use saddle_report::Report;
+use saddle_report::curves::FILE_PREFIX;
 
 use crate::store::{AtomicDisk, Disk, sweep};
 use crate::{Error, Finished, Plan, Result};
 
 /// Every file that a report consists of.
-const FILES: [&str; 12] = [
+const FILES: [&str; 15] = [
     "report.json",
     "report.md",
     "report.html",
     "cells.csv",
     "rivals.csv",
     "figures.csv",
+    "curves.csv",
+    "figure2.csv",
     "summary.svg",
     "figure1.svg",
+    "figure2.svg",
     "cells.jsonl",
     "bounds.jsonl",
     "plan.json",
@@ -63,6 +67,7 @@ pub fn check_writable(folder: &Path) -> Result<()> {
 /// [`Error::Write`] when the system refuses.
 pub fn erase_report(folder: &Path) -> Result<()> {
     sweep(folder);
+    remove_charts(folder)?;
     FILES.iter().chain([&PROBE]).try_for_each(|name| remove(&folder.join(name)))
 }
 
@@ -78,6 +83,7 @@ pub fn write_all(folder: &Path, plan: &Plan, finished: &Finished) -> Result<()> 
     let text = finished.report.to_json().map_err(|error| Error::format("report.json", error))?;
     sweep(folder);
     remove(&folder.join("report.json"))?;
+    remove_charts(folder)?;
     put(
         &folder.join("plan.json"),
         json("plan.json", serde_json::to_string_pretty(plan))?.as_bytes(),
@@ -112,9 +118,30 @@ fn write_forms(folder: &Path, report: &Report) -> Result<()> {
     put(&folder.join("cells.csv"), report.cells_csv().as_bytes())?;
     put(&folder.join("rivals.csv"), report.rivals_csv().as_bytes())?;
     put(&folder.join("figures.csv"), report.figures_csv().as_bytes())?;
+    put(&folder.join("curves.csv"), report.curves_csv().as_bytes())?;
+    put(&folder.join("figure2.csv"), report.digits_csv().as_bytes())?;
     put(&folder.join("summary.svg"), report.summary_svg().as_bytes())?;
     for figure in &report.figures {
         put(&folder.join(format!("{}.svg", figure.id)), figure.to_svg().as_bytes())?;
+    }
+    for chart in &report.curves {
+        put(&folder.join(chart.file()), chart.to_svg().as_bytes())?;
+    }
+    if let Some(figure) = &report.figure2 {
+        put(&folder.join(format!("{}.svg", figure.id)), figure.to_svg().as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Removes the drawings of charts, whose names are the plan's.
+fn remove_charts(folder: &Path) -> Result<()> {
+    let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(FILE_PREFIX) && name.ends_with(".svg") {
+            remove(&entry.path())?;
+        }
     }
     Ok(())
 }

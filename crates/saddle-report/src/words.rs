@@ -2,8 +2,8 @@
 
 pub(crate) mod bounds;
 pub(crate) mod claims;
-pub(crate) mod differences;
 pub(crate) mod curves;
+pub(crate) mod differences;
 
 use crate::cell::{Cell, Setting, Shown};
 use crate::figure::Series;

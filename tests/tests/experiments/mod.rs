@@ -4,6 +4,7 @@ mod bounds;
 mod choice_of_digits;
 mod claims;
 mod conflicts;
+mod curves;
 mod end_to_end;
 mod gradient_free;
 mod keys;

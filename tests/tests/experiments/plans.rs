@@ -88,11 +88,6 @@ fn names_that_lead_nowhere_are_refused_with_their_place() {
         ("defense = \"natural\"\n", "defense = \"natural\"\nseeds = 0\n", "seeds"),
         ("defense = \"natural\"\n", "defense = \"natural\"\nseeds = 1001\n", "seeds"),
         ("iterations = 4", "iterations = 4\nseed = 7", "seed"),
-        (
-            "label = \"natural, PGD\"\nnetwork = \"natural\"",
-            "label = \"TRADES\"\nnetwork = \"trades_linf\"",
-            "nobody can train it yet",
-        ),
         ("steps = 2 }", "steps = 0 }", "steps"),
         ("sigma = 0.2", "sigma = -0.2", "sigma"),
         ("iterations = 4", "iterations = 0", "iterations"),

@@ -1,4 +1,5 @@
-//! Jobs: the units of work that the store keeps. Training, an attack on some digits, a curve, a bound.
+//! Jobs: the units of work that the store keeps. Training, an attack on some digits, a curve, the steps
+//! that fool, fooled digits, a bound.
 //!
 //! A job is described by a part of the plan and by all that its result depends on; the hash of that
 //! description is its key. [`REVISIONS`] belong to it: whoever changes an algorithm so that its
@@ -11,6 +12,8 @@ mod attack;
 mod bound;
 mod calibrate;
 mod curve;
+mod fooled;
+mod steps;
 mod stopwatch;
 mod toward;
 mod train;
@@ -32,6 +35,8 @@ pub(crate) use attack::{AttackJob, Attempt, Survey};
 pub(crate) use bound::BoundJob;
 pub(crate) use calibrate::{seconds_per_pass, seconds_per_step};
 pub(crate) use curve::CurveJob;
+pub(crate) use fooled::{FooledDigit, FooledJob};
+pub(crate) use steps::{StepJob, StepSurvey};
 pub(crate) use toward::TowardJob;
 pub(crate) use train::TrainJob;
 pub(crate) use trial::Trial;
@@ -40,7 +45,8 @@ pub(crate) use trial::Trial;
 pub(crate) const CHUNK: usize = 100;
 
 /// Revision of each algorithm; part of every key that depends on it.
-const REVISIONS: Revisions = Revisions { train: 4, attack: 5, curve: 4, bound: 1 };
+const REVISIONS: Revisions =
+    Revisions { train: 4, attack: 5, curve: 4, bound: 1, steps: 1, fooled: 1 };
 
 #[derive(Clone, Copy, Debug, Serialize)]
 struct Revisions {
@@ -48,6 +54,8 @@ struct Revisions {
     attack: u32,
     curve: u32,
     bound: u32,
+    steps: u32,
+    fooled: u32,
 }
 
 /// The digits that a run works on.

@@ -1,12 +1,14 @@
 //! From surveys to the report: cells, provenance, failures, and every digit's fate beside them.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use saddle_report::bounds::Bound;
 use saddle_report::claims::Judged;
 use saddle_report::{
-    AttackNote, Cell, CellKey, Choice, Fact, Failure, Figure, Provenance, Report, RivalRow, Status,
-    adjust, paper::row_in_words,
+    AttackNote, Cell, CellKey, Chart, Choice, DigitFigure, Fact, Failure, Figure, Provenance,
+    Report, RivalRow, Status, adjust, paper::row_in_words,
 };
 
 use super::{BoundDetail, Laboratory, Run, broken::broken};
@@ -55,6 +57,10 @@ pub(super) struct Book {
     pub(super) bounds: Vec<BoundDetail>,
     /// The contenders of the comparison, digit by digit.
     pub(super) contenders: Vec<Judged>,
+    pub(super) curves: Vec<Chart>,
+    pub(super) figure2: Option<DigitFigure>,
+    /// Curves and Figure 2 that came to their end.
+    pub(super) drawn: BTreeSet<String>,
     /// Whether the bounds came to their end.
     pub(super) bounded: bool,
     /// Whether the comparison of rivals came to its end.
@@ -64,7 +70,7 @@ pub(super) struct Book {
 }
 
 /// What a run says of a cell that it never reached.
-const STOPPED: &str = "not measured: the run was stopped before it came to an end";
+pub(super) const STOPPED: &str = "not measured: the run was stopped before it came to an end";
 
 /// Why a part that was not asked for is missing.
 pub(super) fn restricted(only: &[String]) -> String {
@@ -110,6 +116,19 @@ impl Book {
 
     pub(super) fn failure(&mut self, what: &str, error: &Error) {
         self.failures.push(Failure { what: what.to_owned(), reason: error.to_string() });
+    }
+
+    /// Takes down a bound; one for the same digits and threat gains its rows.
+    pub(super) fn bound(&mut self, detail: BoundDetail) {
+        let same = |known: &&mut BoundDetail| {
+            let (known, new) = (&known.bound, &detail.bound);
+            (&known.norm, known.epsilon, &known.digits_hash)
+                == (&new.norm, new.epsilon, &new.digits_hash)
+        };
+        match self.bounds.iter_mut().find(same) {
+            Some(known) => known.bound.rows.extend(detail.bound.rows),
+            None => self.bounds.push(detail),
+        }
     }
 
     /// Notes that a figure or a comparison is not in the report, and why.
@@ -174,8 +193,8 @@ impl Book {
             commit: laboratory.commit.to_owned(),
             cells: self.cells,
             figures: self.figures,
-            curves: Vec::new(),
-            figure2: None,
+            curves: self.curves,
+            figure2: self.figure2,
             rivals: self.rivals,
             bounds,
             claims,

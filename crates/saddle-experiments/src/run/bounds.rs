@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use saddle_ops::{Norm, Radius};
 use saddle_report::bounds::{Bound, Subject, TableRow, Witness};
 
 use super::{Run, assemble::Book};
@@ -74,6 +75,21 @@ pub(super) fn planned<'a>(
     Ok(plans)
 }
 
+/// The bound for one radius of a curve; `place` names the curve and the radius.
+pub(super) fn for_curve<'a>(
+    bench: &Bench<'a>,
+    bounds: &Bounds,
+    digits: &str,
+    (norm, epsilon): (Norm, Radius),
+    (table, row): (&str, String),
+) -> Result<BoundPlan<'a>> {
+    let sample = bench.sample(digits)?;
+    let all_test_digits = sample.is_same(&bench.all_test_digits());
+    let job = BoundJob { norm, epsilon, rounds: bounds.rounds };
+    let rows = vec![TableRow { table: table.to_owned(), row }];
+    Ok(BoundPlan { job, sample, all_test_digits, rows })
+}
+
 impl BoundPlan<'_> {
     pub(super) fn key(&self) -> Result<Key> {
         self.job.key(&self.sample)
@@ -115,7 +131,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn bound(
+    pub(super) fn bound(
         &mut self,
         plan: &BoundPlan<'_>,
         observer: &mut dyn RunObserver,

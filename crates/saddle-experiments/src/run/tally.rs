@@ -20,7 +20,7 @@ impl Run<'_> {
         self.passes_beyond(cells, figure, rivals, &mut BTreeSet::new())
     }
 
-    /// The same without the jobs that were seen already; those that were not are seen now.
+    /// The same without the jobs that are `seen`, to which it adds its own.
     pub(super) fn passes_beyond(
         &self,
         cells: &[CellPlan],
@@ -75,7 +75,7 @@ impl Run<'_> {
         Ok(cells)
     }
 
-    fn attack_passes(
+    pub(super) fn attack_passes(
         &self,
         network: &NetworkId,
         sample: &str,
@@ -108,7 +108,7 @@ impl Run<'_> {
         Ok(passes)
     }
 
-    fn unless_known(&self, key: Key, passes: u64, seen: &mut BTreeSet<Key>) -> u64 {
+    pub(super) fn unless_known(&self, key: Key, passes: u64, seen: &mut BTreeSet<Key>) -> u64 {
         // Whether the entry is undamaged is looked into when it is read: an estimate must not hash
         // every weight file once for each cell.
         if seen.contains(&key) {

@@ -1,0 +1,136 @@
+//! After which steps of an attack each digit's iterate fools the network: one run without early stop.
+
+use serde::{Deserialize, Serialize};
+
+use saddle_attacks::{Driver, Judge, Objective, ProjectedAscent, ThreatModel};
+use saddle_ops::Draws;
+
+use super::{Bench, CHUNK, REVISIONS, RunObserver, Sample, Trained, in_chunks};
+use crate::{Error, Key, Result};
+
+/// What a job of steps does, apart from the network and the digits.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct StepJob {
+    pub(crate) threat: ThreatModel,
+    pub(crate) ascent: ProjectedAscent,
+    pub(crate) seed: u64,
+}
+
+/// What became of each digit, in the order of the sample.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StepSurvey {
+    /// Whether the natural image is read rightly.
+    pub(crate) right: Vec<bool>,
+    /// Stretches of steps `[from, to)` whose iterates fool; the last one goes on for ever when the final
+    /// iterate fools.
+    pub(crate) fooled: Vec<Vec<[u64; 2]>>,
+}
+
+#[derive(Serialize)]
+struct Description<'a> {
+    job: &'static str,
+    revision: u32,
+    machine: String,
+    network: &'a Key,
+    data: &'a str,
+    ids: &'a [usize],
+    question: &'a StepJob,
+}
+
+impl StepJob {
+    pub(crate) fn passes_per_example(&self) -> u64 {
+        let points = self.ascent.direction.points_per_step();
+        let judging = u64::from(!self.ascent.direction.is_at_iterate());
+        let step = points.saturating_mul(2).saturating_add(judging);
+        u64::from(self.ascent.steps).saturating_mul(step).saturating_add(2)
+    }
+
+    pub(crate) fn key(&self, bench: &Bench<'_>, network: &Key, sample: &Sample<'_>) -> Result<Key> {
+        Key::of(&self.description(bench, network, sample))
+    }
+
+    fn description<'a>(
+        &'a self,
+        bench: &Bench<'_>,
+        network: &'a Key,
+        sample: &'a Sample<'_>,
+    ) -> Description<'a> {
+        Description {
+            job: "steps",
+            revision: REVISIONS.steps,
+            machine: bench.machine.name(),
+            network,
+            data: &sample.hash,
+            ids: &sample.indices,
+            question: self,
+        }
+    }
+
+    /// The result, from the store or by work.
+    pub(crate) fn run(
+        &self,
+        bench: &Bench<'_>,
+        trained: &Trained,
+        sample: &Sample<'_>,
+        observer: &mut dyn RunObserver,
+    ) -> Result<StepSurvey> {
+        let key = self.key(bench, &trained.key, sample)?;
+        let total = sample.indices.len();
+        if let Some(survey) = bench.store.result(&key).and_then(|bytes| parse(&bytes, total)) {
+            return Ok(survey);
+        }
+        let cost = self.passes_per_example();
+        let chunks = in_chunks(bench, &key, sample, cost, observer, parse, |chunk| {
+            let survey = self.chunk(bench, trained, sample, chunk)?;
+            serde_json::to_vec(&survey).map_err(|e| Error::format("chunk of steps", e))
+        })?;
+        let mut survey = StepSurvey::default();
+        for chunk in chunks {
+            survey.right.extend(chunk.right);
+            survey.fooled.extend(chunk.fooled);
+        }
+        let bytes = serde_json::to_vec(&survey).map_err(|e| Error::format("result of steps", e))?;
+        bench.finish(&key, &self.description(bench, &trained.key, sample), &bytes)?;
+        Ok(survey)
+    }
+
+    fn chunk(
+        &self,
+        bench: &Bench<'_>,
+        trained: &Trained,
+        sample: &Sample<'_>,
+        chunk: usize,
+    ) -> Result<StepSurvey> {
+        let examples = sample.examples(chunk, &bench.machine.device)?;
+        let driver = Driver { batch: CHUNK, judge: Judge::Any, ..Driver::default() };
+        let objective = Objective::untargeted(self.threat);
+        let draws = Draws::new(self.seed);
+        let network = trained.network(bench)?;
+        let outcome = driver.run(network, &self.ascent, &examples, &objective, draws)?;
+        let fooled = outcome.fooled_steps.iter();
+        Ok(StepSurvey {
+            right: outcome.verdicts.iter().map(|verdict| verdict.natural_correct).collect(),
+            fooled: fooled.map(|steps| stretches(steps, self.ascent.steps)).collect(),
+        })
+    }
+}
+
+/// Ascending steps as stretches; one that reaches `last` goes on for ever.
+fn stretches(steps: &[u32], last: u32) -> Vec<[u64; 2]> {
+    let mut stretches: Vec<[u64; 2]> = Vec::new();
+    for &step in steps {
+        let (from, to) =
+            (u64::from(step), if step == last { u64::MAX } else { u64::from(step) + 1 });
+        match stretches.last_mut().filter(|stretch| stretch[1] == from) {
+            Some(stretch) => stretch[1] = to,
+            None => stretches.push([from, to]),
+        }
+    }
+    stretches
+}
+
+fn parse(bytes: &[u8], examples: usize) -> Option<StepSurvey> {
+    let survey: StepSurvey = serde_json::from_slice(bytes).ok()?;
+    (survey.right.len() == examples && survey.fooled.len() == examples).then_some(survey)
+}
