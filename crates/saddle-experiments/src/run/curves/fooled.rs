@@ -3,7 +3,8 @@
 use saddle_report::DigitFigure;
 use saddle_report::curves::{DigitPair, Picture};
 
-use super::{threat, words};
+use super::asked::threat;
+use super::words;
 use crate::agenda::chosen;
 use crate::job::{FooledDigit, FooledJob, RunObserver, Sample, Trained};
 use crate::plan::{Figure2, Plan};

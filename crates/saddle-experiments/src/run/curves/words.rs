@@ -5,7 +5,7 @@ use saddle_ops::Norm;
 use saddle_report::curves::{AccuracyCurve, Axis, Chart, Threshold};
 use saddle_report::{Fact, Setting, paper};
 
-use super::{Drawing, attacks, is_section5};
+use super::asked::{Drawing, attacks, is_section5};
 use crate::digits::{Digits, Part};
 use crate::job::{Bench, FooledJob};
 use crate::paper::{any_radius_in_words, ascent_in_words};
