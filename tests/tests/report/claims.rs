@@ -229,8 +229,12 @@ fn a_cell_above_the_bound_for_its_digits_contradicts() {
     };
     let verdict = |count: u64, row: &str| {
         let cells = [judged("net", row, 1, move |id| id < count)];
-        let material =
-            Material { judged: &cells, bounds: &[bound.clone()], figures: &[], staircases: &[] };
+        let material = Material {
+            judged: &cells,
+            bounds: std::slice::from_ref(&bound),
+            figures: &[],
+            staircases: &[],
+        };
         let row = decide(&claims(vec![claim("C", vec![test(row)])]), &material).remove(0);
         (row.verdict, row.decided_by)
     };
