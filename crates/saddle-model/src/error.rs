@@ -49,6 +49,12 @@ pub enum Error {
         /// What was found and what is expected.
         message: String,
     },
+    /// A name map that does not fit the network or the file.
+    #[error("name map: {message}")]
+    NameMap {
+        /// Which name is wrong, what was expected and what the file holds.
+        message: String,
+    },
     /// A tensor that holds NaN or infinity where only finite values make sense.
     #[error("{operation}: `{tensor}` holds NaN or infinity, first at element {index}")]
     NonFinite {

@@ -16,6 +16,8 @@
 //! kernels). [`Network`] joins the three; its callers cannot tell executors apart but by their speed, and tests hold one
 //! against the other and both against PyTorch.
 //!
+//! Networks of others come as PyTorch's own files or under other names and in other layouts; a [`NameMap`] says which.
+//!
 //! Weights before training are pure functions of a seed ([`initialize`]).
 //!
 //! # What is deliberately absent
@@ -31,7 +33,9 @@ mod executor;
 mod init;
 mod layer;
 mod loss;
+mod name_map;
 mod network;
+mod torch_file;
 mod weight_file;
 mod weights;
 
@@ -42,6 +46,7 @@ pub use executor::Executor;
 pub use init::{Initialization, initialize};
 pub use layer::{Layer, Parameter};
 pub use loss::{Aim, Evaluated, Loss, LossKind, predictions};
+pub use name_map::{FlattenOrder, NameMap, TensorLayout};
 pub use network::Network;
-pub use weight_file::{Metadata, from_bytes, load_network, to_bytes};
+pub use weight_file::{Metadata, from_bytes, load_network, load_network_by, to_bytes};
 pub use weights::Weights;

@@ -1,7 +1,9 @@
-//! Weights to and from safetensors bytes.
+//! Weights to and from safetensors bytes; from PyTorch's own files too.
 //!
 //! A file of ours holds the tensors under PyTorch's names and, as metadata, everything needed to rebuild the network
-//! and to know where it came from. A foreign file holds tensors only; its network is inferred from names and shapes.
+//! and to know where it came from. A foreign file holds tensors only; its network is inferred from names and shapes, or
+//! a [`NameMap`] says whose tensors they are. State dicts (`.pt`, `.pth`) are known by their first bytes and read like
+//! foreign files.
 //!
 //! # Conventions
 //!
@@ -24,8 +26,11 @@ use half::{bf16, f16};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
 
-use crate::architectures;
-use crate::{Architecture, Error, Executor, Network, Parameter, Result, Weights};
+use crate::{Architecture, Error, Executor, NameMap, Network, Parameter, Result, Weights};
+use crate::{architectures, torch_file};
+
+/// The note of [`Metadata`] that names the map by which foreign names were read.
+const READ_BY: &str = "names_read_by";
 
 /// Where weights come from. Every field is optional, since a foreign file says nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -71,12 +76,21 @@ pub fn to_bytes(weights: &Weights, metadata: &Metadata) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Weights, as `f32` on the CPU in the order of the file, and metadata of a safetensors file.
+/// Weights, as `f32` on the CPU, and metadata of a safetensors file, in the order of the file; or of one of PyTorch's,
+/// in the order of the names and without metadata.
 ///
 /// # Errors
 ///
 /// [`Error::WeightFile`] when the bytes are not such a file, [`Error::NonFinite`] when a tensor holds NaN or infinity.
 pub fn from_bytes(bytes: &[u8]) -> Result<(Weights, Metadata)> {
+    from_bytes_under(bytes, &[])
+}
+
+/// [`from_bytes`]; of a PyTorch file, the state dict under these keys.
+fn from_bytes_under(bytes: &[u8], under: &[String]) -> Result<(Weights, Metadata)> {
+    if torch_file::is_one(bytes) {
+        return Ok((Weights::new(torch_file::tensors(bytes, under)?)?, Metadata::default()));
+    }
     check_header_length(bytes)?;
     let broken = |error: SafeTensorError| Error::WeightFile {
         message: format!("not a safetensors file: {error}"),
@@ -97,7 +111,9 @@ pub fn from_bytes(bytes: &[u8]) -> Result<(Weights, Metadata)> {
 ///
 /// The architecture is the one called `name` if a name is given, else the one that the metadata holds, else the known one
 /// whose parameters have the names and shapes of the file's tensors. A prefix that all names share (`module.`, as
-/// PyTorch's data-parallel wrapper writes it) is dropped when the network fits only without it.
+/// PyTorch's data-parallel wrapper writes it) is dropped when the network fits only without it. Names of published
+/// networks are known ([`NameMap::published`]): such a map is used when its names are exactly the file's, and the note
+/// `names_read_by` of the metadata says which.
 ///
 /// # Errors
 ///
@@ -108,21 +124,58 @@ pub fn load_network(
     name: Option<&str>,
     executor: Executor,
 ) -> Result<(Network, Metadata)> {
-    let (weights, metadata) = from_bytes(bytes)?;
-    let architecture = match (name, &metadata.architecture) {
+    load_network_by(bytes, name, None, executor)
+}
+
+/// [`load_network`] of a file whose names a map translates; the network is the one called `name`, else the map's, else
+/// found as without a map.
+///
+/// # Errors
+///
+/// As [`load_network`]; [`Error::NameMap`] when the map and the file do not fit each other.
+pub fn load_network_by(
+    bytes: &[u8],
+    name: Option<&str>,
+    map: Option<&NameMap>,
+    executor: Executor,
+) -> Result<(Network, Metadata)> {
+    let under = map.map_or(&[][..], |map| &map.under);
+    let (weights, mut metadata) = from_bytes_under(bytes, under)?;
+    let named = name.or(map.and_then(|map| map.architecture.as_deref()));
+    let published = if map.is_none() { NameMap::published_for(&weights, named) } else { None };
+    let map = map.or(published.as_ref().map(|(_, map)| map));
+    let named = named.or(map.and_then(|map| map.architecture.as_deref()));
+    if let Some((title, _)) = &published {
+        metadata.notes.insert(READ_BY.to_owned(), (*title).to_owned());
+    }
+    let architecture = match (named, &metadata.architecture) {
         (Some(name), _) => Architecture::by_name(name)?,
         (None, Some(architecture)) => architecture.clone(),
+        (None, None) if map.is_some_and(|map| !map.is_plain()) => {
+            return Err(Error::NameMap {
+                message: "it does not say whose tensors these are; name the architecture"
+                    .to_owned(),
+            });
+        }
         (None, None) => infer(&weights)?,
     };
     architecture.validate()?;
-    let weights = match weights.clone().ordered(&architecture) {
-        Ok(weights) => weights,
-        // The complaint about the names as they stand is the one that a reader can use.
-        Err(complaint) => without_prefix(&weights)
-            .and_then(|weights| weights.ordered(&architecture).ok())
-            .ok_or(complaint)?,
+    let weights = match map.filter(|map| !map.is_plain()) {
+        Some(map) => map.apply(&weights, &architecture)?,
+        None => in_order(&weights, &architecture)?,
     };
     Ok((Network::new(architecture, weights, executor)?, metadata))
+}
+
+/// The weights in the architecture's order, without a prefix that all names share if they fit only so.
+fn in_order(weights: &Weights, architecture: &Architecture) -> Result<Weights> {
+    match weights.clone().ordered(architecture) {
+        Ok(weights) => Ok(weights),
+        // The complaint about the names as they stand is the one that a reader can use.
+        Err(complaint) => without_prefix(weights)
+            .and_then(|weights| weights.ordered(architecture).ok())
+            .ok_or(complaint),
+    }
 }
 
 fn infer(weights: &Weights) -> Result<Architecture> {
@@ -150,7 +203,7 @@ fn infer(weights: &Weights) -> Result<Architecture> {
 }
 
 /// The weights without the longest dotted prefix that all names share; `None` when they share none.
-fn without_prefix(weights: &Weights) -> Option<Weights> {
+pub(crate) fn without_prefix(weights: &Weights) -> Option<Weights> {
     let first = weights.names().next()?;
     let mut dots = first.char_indices().filter(|&(_, letter)| letter == '.').map(|(at, _)| at + 1);
     let shared = |end: usize| weights.names().all(|name| name.starts_with(&first[..end]));
@@ -167,7 +220,7 @@ fn check_header_length(bytes: &[u8]) -> Result<()> {
     let length = u64::from_le_bytes(*length);
     if length > rest.len() as u64 {
         return refused(format!(
-            "the header claims {length} bytes where {} follow; the file is cut off or is not safetensors",
+            "the header claims {length} bytes where {} follow; the file is cut off or is neither safetensors nor PyTorch's",
             rest.len()
         ));
     }
@@ -230,7 +283,7 @@ fn read_tensor(name: &str, view: &TensorView<'_>) -> Result<Tensor> {
     Ok(Tensor::from_vec(values, view.shape(), &Device::Cpu)?)
 }
 
-fn check_finite(
+pub(crate) fn check_finite(
     operation: &'static str,
     name: &str,
     mut finite: impl Iterator<Item = bool>,

@@ -38,6 +38,7 @@ Exit codes:
 pub(crate) enum Command {
     Train(Train),
     Attack(Attack),
+    Import(Import),
     Reproduce(Reproduce),
     Report(Report),
 }
@@ -97,6 +98,42 @@ pub(crate) struct Train {
     pub(crate) computing: Computing,
 }
 
+/// Read a network that others trained, in whatever form, and write it as a safetensors file of ours.
+///
+/// Reads safetensors and the state dicts that PyTorch saves (`.pt`, `.pth`, those from before 2020 too).
+/// Names that are ours or PyTorch's usual ones, the released TRADES network's, and those of the MNIST
+/// challenge and of robust_union are known; for others `--names` says which tensor is which. Nothing
+/// is guessed from order or shape. The file that is written says where it came from, with the SHA-256 of
+/// what was read.
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  saddle import model_mnist_smallcnn.pt --architecture trades --out trades.safetensors
+  saddle import net.pth --names names.toml --out net.safetensors
+
+A name map:
+  architecture = \"madry\"
+  layout = \"tensorflow\"          # kernels (rows, columns, in, out) and (in, out); else \"pytorch\"
+  flatten = \"hwc\"                # order of the pixels at the first linear layer; else \"chw\"
+  under = [\"checkpoint\", \"net\"]  # of a pickle: keys that lead to the state dict
+  ignore = [\"global_step\"]       # tensors that are no weights
+  [names]                        # ours = theirs
+  \"conv1.weight\" = \"layer0/kernel\"")]
+pub(crate) struct Import {
+    /// Weight file to read.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Network of the file, such as `madry` or `trades`; found by names and shapes when left out.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) architecture: Option<String>,
+    /// What the file's names and layouts are in ours.
+    #[arg(long, value_name = "FILE.toml")]
+    pub(crate) names: Option<PathBuf>,
+    /// Weight file to write.
+    #[arg(long, value_name = "FILE.safetensors")]
+    pub(crate) out: PathBuf,
+}
+
 /// Which plan to follow.
 #[derive(Args, Debug)]
 pub(crate) struct PlanChoice {
@@ -129,9 +166,12 @@ Attacks:
   even     S-O from antithetic pairs, added: its curvature cancels
   odd      S-O from antithetic pairs, subtracted: its curvature alone")]
 pub(crate) struct Attack {
-    /// Weight file (safetensors; f16, bf16 or f32).
+    /// Weight file: safetensors, or a state dict that PyTorch saved (`.pt`, `.pth`).
     #[arg(long, value_name = "FILE")]
     pub(crate) weights: PathBuf,
+    /// What the file's names and layouts are in ours (TOML); `saddle import --help` shows the form.
+    #[arg(long, value_name = "FILE.toml")]
+    pub(crate) names: Option<PathBuf>,
     /// Network of the file, such as `madry`; read from the file's metadata or inferred from its
     /// tensors when left out.
     #[arg(long, value_name = "NAME")]

@@ -10,7 +10,7 @@ use saddle_attacks::{
 };
 use saddle_data::{Dataset, Split};
 use saddle_experiments::{Machine, sha256_hex};
-use saddle_model::{Executor, Network, load_network};
+use saddle_model::{Executor, NameMap, Network, load_network_by};
 use saddle_ops::{Draws, Norm, StepRule, steepest};
 use saddle_report::statistics::wilson;
 
@@ -57,7 +57,8 @@ pub(crate) fn run(arguments: &Attack) -> Result<Ended> {
     }
     let bytes = std::fs::read(&arguments.weights)
         .with_context(|| format!("cannot read {}", arguments.weights.display()))?;
-    let network = open(&bytes, arguments.network.as_deref(), &machine)
+    let names = environment::names(arguments.names.as_ref())?;
+    let network = open(&bytes, arguments.network.as_deref(), names.as_ref(), &machine)
         .with_context(|| arguments.weights.display().to_string())?;
     let guide = guide(arguments, &network, &machine)?;
     let digits = environment::digits(&arguments.computing, Split::Test)?;
@@ -162,8 +163,13 @@ fn settings(arguments: &Attack) -> ProjectedAscent {
     ProjectedAscent { direction, rule, step_size, steps, start, momentum, loss }
 }
 
-fn open(bytes: &[u8], name: Option<&str>, machine: &Machine) -> Result<Network> {
-    let (network, _) = load_network(bytes, name, machine.executor)?;
+fn open(
+    bytes: &[u8],
+    name: Option<&str>,
+    names: Option<&NameMap>,
+    machine: &Machine,
+) -> Result<Network> {
+    let (network, _) = load_network_by(bytes, name, names, machine.executor)?;
     if matches!(machine.device, Device::Cpu) {
         return Ok(network);
     }

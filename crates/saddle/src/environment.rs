@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 
 use saddle_data::{Dataset, FetchEvent, FetchObserver, Source, Split, mnist};
 use saddle_experiments::{Data, Machine, Plan};
-use saddle_model::Executor;
+use saddle_model::{Executor, NameMap};
 use saddle_ops::Kernels;
 
 use crate::arguments::{Computing, PlanChoice};
@@ -70,6 +70,15 @@ pub(crate) fn plan(choice: &PlanChoice) -> Result<Plan> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read the plan {}", path.display()))?;
     Plan::parse(&text).with_context(|| format!("{}", path.display()))
+}
+
+/// The name map in a file, if one was given.
+pub(crate) fn names(path: Option<&PathBuf>) -> Result<Option<NameMap>> {
+    let Some(path) = path else { return Ok(None) };
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the name map {}", path.display()))?;
+    let map = saddle_experiments::name_map(&text);
+    Ok(Some(map.with_context(|| path.display().to_string())?))
 }
 
 /// Both splits of MNIST, from the user's folder or from the cache.

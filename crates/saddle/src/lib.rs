@@ -17,6 +17,7 @@ mod archive;
 mod arguments;
 mod attack;
 mod environment;
+mod import;
 mod place;
 mod progress;
 mod report;
@@ -49,6 +50,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Ended> {
     match &arguments.command {
         Command::Train(train) => train::run(train),
         Command::Attack(attack) => attack::run(attack),
+        Command::Import(import) => import::run(import),
         Command::Reproduce(reproduce) => reproduce::run(reproduce),
         Command::Report(report) => report::run(report),
     }

@@ -10,4 +10,5 @@ mod loss_refusals;
 mod losses;
 mod network;
 mod network_gradients;
+mod torch_files;
 mod weight_files;

@@ -34,6 +34,11 @@ fn saddle_attack() {
 }
 
 #[test]
+fn saddle_import() {
+    insta::assert_snapshot!(help(&["import"]));
+}
+
+#[test]
 fn saddle_reproduce() {
     insta::assert_snapshot!(help(&["reproduce"]));
 }

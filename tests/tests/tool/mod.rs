@@ -1,4 +1,5 @@
 //! The `saddle` command: what it explains and what it refuses.
 
 mod help;
+mod import;
 mod refusals;
