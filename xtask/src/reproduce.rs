@@ -35,6 +35,12 @@ pub(crate) struct Reproduce {
     /// Where cells, checkpoints and the report go [default: results/PROFILE, or the name of the plan's file].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Folder with weights that others trained, one file for each column: see `saddle reproduce --help`.
+    #[arg(long, value_name = "DIR")]
+    weights_dir: Option<PathBuf>,
+    /// Train nothing: networks without given weights stay missing.
+    #[arg(long, requires = "weights_dir")]
+    only_given: bool,
     /// Start over: forget what an earlier run left under `--out`.
     #[arg(long)]
     fresh: bool,
@@ -132,6 +138,12 @@ impl Reproduce {
         }
         if let Some(seed) = self.seed {
             command = command.args(["--seed", &seed.to_string()]);
+        }
+        if let Some(folder) = &self.weights_dir {
+            command = command.arg("--weights-dir").arg(workspace.meant(folder));
+        }
+        if self.only_given {
+            command = command.arg("--only-given");
         }
         if self.fresh {
             command = command.arg("--fresh");

@@ -62,6 +62,14 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
+    /// A file of given weights that no column of the plan can use.
+    #[error("given weights {path}: {message}", path = path.display())]
+    Given {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it and what would be right.
+        message: String,
+    },
     /// The observer asked to stop; everything up to the last checkpoint is in the store.
     #[error("interrupted; run the same command again and it goes on where it stopped")]
     Interrupted,

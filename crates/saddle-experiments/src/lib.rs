@@ -24,6 +24,7 @@ mod conflicts;
 mod digits;
 mod error;
 mod foreign;
+mod given;
 mod job;
 mod key;
 mod nearest;
@@ -38,6 +39,7 @@ pub use conflicts::{conflicts, in_conflict};
 pub use digits::{Digits, Part};
 pub use error::{Error, Result};
 pub use foreign::name_map;
+pub use given::Given;
 pub use job::{Data, Machine, RunObserver, Unobserved};
 pub use key::{Key, Program, canonical_json, sha256_hex};
 pub use nearest::{Among, TowardNearest, nearest_of_other_classes, toward_nearest};
@@ -45,6 +47,8 @@ pub use plan::{
     AttackPlan, BoundThreat, Bounds, BudgetCurve, Choice, Curve, EpsilonCurve, Figure1, Figure2,
     GradientFree, NetworkPlan, PROFILES, Plan, RivalThreat, Rivals, Row, StepCurve, Table,
 };
-pub use run::{AttackDetail, BoundDetail, Detail, Finished, JobTime, Laboratory, Stage, Stages};
+pub use run::{
+    AttackDetail, BoundDetail, Detail, Finished, JobTime, Laboratory, Outside, Stage, Stages,
+};
 pub use store::{AtomicDisk, Disk, Store};
 pub use write::{check_writable, erase_report, render, write_all};

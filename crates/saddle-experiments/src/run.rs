@@ -14,6 +14,7 @@ use serde::Serialize;
 use saddle_report::{Figure, Report, Series};
 
 use crate::agenda::{self, NetworkId};
+use crate::given::Given;
 use crate::job::{Bench, Data, Machine, RunObserver, Survey, TrainJob, Trained, Trial};
 use crate::paper::{CellPlan, Work, ascent_in_words, cells};
 use crate::plan::{Figure1, Plan, Rivals};
@@ -46,6 +47,13 @@ pub struct Laboratory<'a> {
     pub machine: &'a Machine,
     /// Commit of the program, for the report.
     pub commit: &'a str,
+}
+
+/// What a run takes from elsewhere; nothing by default.
+#[derive(Debug, Default)]
+pub struct Outside {
+    /// Networks that others trained.
+    pub given: Given,
 }
 
 /// What a run leaves: the report, one line per cell with the fate of every digit, and the times.
@@ -85,15 +93,32 @@ impl Laboratory<'_> {
     /// [`Error::UnknownPart`] and [`Error::Plan`] before any work; [`Error::Write`] when the store
     /// refuses. A job that fails is no error: its cells are `failed` and the report says why.
     pub fn run(&self, only: &[String], observer: &mut dyn RunObserver) -> Result<Finished> {
+        self.run_with(&Outside::default(), only, observer)
+    }
+
+    /// [`Laboratory::run`] with what comes from elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// As [`Laboratory::run`].
+    pub fn run_with(
+        &self,
+        outside: &Outside,
+        only: &[String],
+        observer: &mut dyn RunObserver,
+    ) -> Result<Finished> {
         self.plan.check_only(only)?;
         let bench = Bench::new(self.plan, self.data, self.store, self.machine, self.commit)?;
-        let mut run = Run::new(&bench)?;
+        let mut run = Run::new(&bench, outside)?;
         let restricted = assemble::restricted(only);
         let mut book = assemble::Book::default();
+        outside.given.notes(self.plan).for_each(|note| book.note(note));
+        let admitted = outside.given.admitted(self.plan);
         let mut all = Vec::new();
         let mut shown = Vec::new();
         for table in &self.plan.tables {
-            let mut cells = cells(self.plan, table, &self.machine.name());
+            let mut cells = cells(&admitted, table, &self.machine.name());
+            run.without_the_absent(&mut cells)?;
             if !self.plan.wants(&table.name, only) {
                 if table.on_request {
                     continue;
@@ -157,7 +182,8 @@ impl Laboratory<'_> {
     pub fn train(&self, name: &str, observer: &mut dyn RunObserver) -> Result<Vec<u8>> {
         self.plan.check_trainable(name)?;
         let bench = Bench::new(self.plan, self.data, self.store, self.machine, self.commit)?;
-        let mut run = Run::new(&bench)?;
+        let outside = Outside::default();
+        let mut run = Run::new(&bench, &outside)?;
         let id = NetworkId { name: name.to_owned(), number: 0 };
         observer.planned(run.training_passes(&id, &mut BTreeSet::new())?);
         run.trained(&id, observer)?.bytes(&bench)
@@ -167,6 +193,7 @@ impl Laboratory<'_> {
 /// A run under way: networks trained so far, failures remembered so that they happen once.
 struct Run<'a> {
     bench: &'a Bench<'a>,
+    outside: &'a Outside,
     trainings: BTreeMap<NetworkId, TrainJob>,
     keys: BTreeMap<NetworkId, Key>,
     networks: BTreeMap<NetworkId, Result<Rc<Trained>, String>>,

@@ -331,6 +331,7 @@ Examples:
   saddle reproduce --profile smoke --out results/smoke
   saddle reproduce --profile quick --only table1 --only figure1 --out results/quick
   saddle reproduce --plan my-plan.toml --seed 2 --data /data/mnist --out results/mine
+  saddle reproduce --profile quick --weights-dir released --only-given --out results/released
 
 Parts that a plan marks `on_request` run only when --only names them; `--only selection` measures
 candidate settings on training digits that no network saw.")]
@@ -350,6 +351,14 @@ pub(crate) struct Reproduce {
     /// Folder of results and checkpoints [default: `store` in the folder of the report].
     #[arg(long, value_name = "DIR")]
     pub(crate) store: Option<PathBuf>,
+    /// Folder with weights that others trained, for columns of the plan: `NAME.safetensors`, `NAME.pt` or
+    /// `NAME.pth` for the network NAME, `NAME-SEED` for further seeds, `NAME.toml` for a name map
+    /// (`saddle import --help`). Such a network is not trained; the report says whose weights it shows.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) weights_dir: Option<PathBuf>,
+    /// Train nothing: networks that --weights-dir does not hold stay missing.
+    #[arg(long, requires = "weights_dir")]
+    pub(crate) only_given: bool,
     /// Forget the store and the report and start from nothing.
     #[arg(long)]
     pub(crate) fresh: bool,

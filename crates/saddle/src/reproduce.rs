@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use saddle_experiments::{Laboratory, Store, check_writable, erase_report, write_all};
+use saddle_experiments::{
+    Given, Laboratory, Outside, Store, check_writable, erase_report, write_all,
+};
 
 use crate::Ended;
 use crate::arguments::Reproduce;
@@ -22,6 +24,11 @@ pub(crate) fn run(arguments: &Reproduce) -> Result<Ended> {
         plan.seed = seed;
     }
     plan.check_only(&arguments.only)?;
+    let mut outside = Outside::default();
+    if let Some(folder) = &arguments.weights_dir {
+        outside.given = Given::read(folder, &plan)?;
+        outside.given.only = arguments.only_given;
+    }
     let machine = environment::machine(&arguments.computing)?;
     let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from("results").join(&plan.name));
     check_writable(&out)?;
@@ -43,7 +50,7 @@ pub(crate) fn run(arguments: &Reproduce) -> Result<Ended> {
         eprintln!("{}", laboratory.stages(&arguments.only)?);
     }
     let mut progress = Progress::new(arguments.computing.quiet, Stop::on_ctrl_c()?);
-    let finished = laboratory.run(&arguments.only, &mut progress);
+    let finished = laboratory.run_with(&outside, &arguments.only, &mut progress);
     progress.close();
     let finished = finished?;
     write_all(&out, &plan, &finished)?;

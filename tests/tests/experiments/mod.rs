@@ -6,6 +6,7 @@ mod claims;
 mod conflicts;
 mod curves;
 mod end_to_end;
+mod given;
 mod gradient_free;
 mod keys;
 mod nearest;

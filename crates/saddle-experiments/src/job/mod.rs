@@ -157,7 +157,7 @@ impl<'a> Bench<'a> {
     }
 
     /// Puts a finished result into the store, with a note of what it is and who computed it.
-    fn finish(&self, key: &Key, job: &impl Serialize, result: &[u8]) -> Result<()> {
+    pub(crate) fn finish(&self, key: &Key, job: &impl Serialize, result: &[u8]) -> Result<()> {
         #[derive(Serialize)]
         struct Note<'a, T> {
             program: &'a Program,

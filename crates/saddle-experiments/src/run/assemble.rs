@@ -65,7 +65,7 @@ pub(super) struct Book {
     pub(super) bounded: bool,
     /// Whether the comparison of rivals came to its end.
     pub(super) compared: bool,
-    /// Why figures and comparisons are missing.
+    /// Why figures and comparisons are missing, and what else a reader must know.
     gaps: Vec<String>,
 }
 
@@ -129,6 +129,11 @@ impl Book {
             Some(known) => known.bound.rows.extend(detail.bound.rows),
             None => self.bounds.push(detail),
         }
+    }
+
+    /// Notes something that a reader must know.
+    pub(super) fn note(&mut self, note: String) {
+        self.gaps.push(note);
     }
 
     /// Notes that a figure or a comparison is not in the report, and why.
@@ -227,9 +232,12 @@ fn facts(laboratory: &Laboratory<'_>, bench: &Bench<'_>, run: &Run<'_>) -> Resul
     ];
     for (id, outcome) in &run.networks {
         let Ok(trained) = outcome else { continue };
-        let hash = sha256_hex(&trained.bytes(bench)?);
         let name = format!("weights of {} (seed {})", id.name, run.seed(id));
-        facts.push(fact(&name, format!("SHA-256 {hash}")));
+        let value = match run.outside.given.get(id) {
+            Some(given) => format!("given weights, {}, SHA-256 {}", given.file, given.sha256),
+            None => format!("SHA-256 {}", sha256_hex(&trained.bytes(bench)?)),
+        };
+        facts.push(fact(&name, value));
     }
     Ok(facts)
 }

@@ -5,16 +5,18 @@ use std::rc::Rc;
 
 use saddle_model::Architecture;
 
-use super::Run;
+use super::{Outside, Run};
 use crate::agenda::NetworkId;
 use crate::job::{Bench, RunObserver, TrainJob, Trained};
+use crate::paper::CellPlan;
 use crate::{Error, Key, Result};
 
 impl<'a> Run<'a> {
     /// Resolves every network of the plan to a training job and its key.
-    pub(super) fn new(bench: &'a Bench<'a>) -> Result<Self> {
+    pub(super) fn new(bench: &'a Bench<'a>, outside: &'a Outside) -> Result<Self> {
         let mut run = Self {
             bench,
+            outside,
             trainings: BTreeMap::new(),
             keys: BTreeMap::new(),
             networks: BTreeMap::new(),
@@ -32,6 +34,10 @@ impl<'a> Run<'a> {
     fn resolve(&mut self, id: &NetworkId) -> Result<Option<Key>> {
         if let Some(key) = self.keys.get(id) {
             return Ok(Some(key.clone()));
+        }
+        if let Some(given) = self.outside.given.get(id) {
+            self.keys.insert(id.clone(), given.key.clone());
+            return Ok(Some(given.key.clone()));
         }
         let plan = self.bench.plan;
         let Some(network) = plan.networks.get(&id.name) else {
@@ -69,6 +75,22 @@ impl<'a> Run<'a> {
         Ok(Some(key))
     }
 
+    /// Leaves no work in cells whose network was neither given nor may be trained.
+    pub(super) fn without_the_absent(&self, cells: &mut [CellPlan]) -> Result<()> {
+        let given = &self.outside.given;
+        for cell in cells {
+            let Ok(work) = &cell.work else { continue };
+            let Some(reason) = given.absence(&work.network, self.bench.plan) else { continue };
+            // What earlier runs have measured is shown all the same.
+            if !self.keys.contains_key(&work.network)
+                || self.expected_passes(std::slice::from_ref(cell), None, None)? > 0
+            {
+                cell.work = Err(reason);
+            }
+        }
+        Ok(())
+    }
+
     /// The network that another one starts from.
     pub(super) fn parent(&self, id: &NetworkId) -> Option<NetworkId> {
         let name = self.bench.plan.networks.get(&id.name)?.starts_from.as_ref()?;
@@ -89,7 +111,7 @@ impl<'a> Run<'a> {
         NetworkId { number: id.number.min(seeds.saturating_sub(1)), name: name.to_owned() }
     }
 
-    /// A trained network: remembered, from the store, or by work.
+    /// A trained network: remembered, given, from the store, or by work.
     pub(super) fn trained(
         &mut self,
         id: &NetworkId,
@@ -99,6 +121,18 @@ impl<'a> Run<'a> {
             Some(Ok(trained)) => return Ok(Rc::clone(trained)),
             Some(Err(reason)) => return Err(Error::Plan(reason.clone())),
             None => {}
+        }
+        if let Some(given) = self.outside.given.get(id) {
+            if self.bench.store.result(&given.key).is_none() {
+                self.bench.finish(&given.key, &given.job, &given.bytes)?;
+            }
+            let trained = Rc::new(Trained::new(given.key.clone()));
+            self.networks.insert(id.clone(), Ok(Rc::clone(&trained)));
+            return Ok(trained);
+        }
+        let known = self.keys.get(id).is_some_and(|key| self.bench.store.contains(key));
+        if let Some(reason) = self.outside.given.absence(id, self.bench.plan).filter(|_| !known) {
+            return Err(Error::Plan(format!("network `{}`: {reason}", id.name)));
         }
         let initial = match self.parent(id) {
             Some(parent) => Some(self.trained(&parent, observer)?),
