@@ -41,6 +41,9 @@ pub(crate) struct Reproduce {
     /// Train nothing: networks without given weights stay missing.
     #[arg(long, requires = "weights_dir")]
     only_given: bool,
+    /// Folder of another report whose measured cells are taken over [default: results/PROFILE, where committed cells lie].
+    #[arg(long, value_name = "DIR")]
+    known: Option<PathBuf>,
     /// Start over: forget what an earlier run left under `--out`.
     #[arg(long)]
     fresh: bool,
@@ -144,6 +147,14 @@ impl Reproduce {
         }
         if self.only_given {
             command = command.arg("--only-given");
+        }
+        let committed = workspace.root().join("results").join(folder);
+        match &self.known {
+            Some(known) => command = command.arg("--known").arg(workspace.meant(known)),
+            None if committed != out && committed.is_dir() && !self.fresh => {
+                command = command.arg("--known").arg(committed);
+            }
+            None => {}
         }
         if self.fresh {
             command = command.arg("--fresh");

@@ -27,6 +27,7 @@ mod foreign;
 mod given;
 mod job;
 mod key;
+mod known;
 mod nearest;
 mod paper;
 mod plan;
@@ -42,6 +43,7 @@ pub use foreign::name_map;
 pub use given::Given;
 pub use job::{Data, Machine, RunObserver, Unobserved};
 pub use key::{Key, Program, canonical_json, sha256_hex};
+pub use known::Known;
 pub use nearest::{Among, TowardNearest, nearest_of_other_classes, toward_nearest};
 pub use plan::{
     AttackPlan, BoundThreat, Bounds, BudgetCurve, Choice, Curve, EpsilonCurve, Figure1, Figure2,

@@ -7,17 +7,20 @@
 //! work.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::rc::Rc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use saddle_report::{Figure, Report, Series};
 
 use crate::agenda::{self, NetworkId};
 use crate::given::Given;
 use crate::job::{Bench, Data, Machine, RunObserver, Survey, TrainJob, Trained, Trial};
+use crate::known::Known;
 use crate::paper::{CellPlan, Work, ascent_in_words, cells};
 use crate::plan::{Figure1, Plan, Rivals};
+use crate::write::write_cells;
 use crate::{Error, Key, Result, Store};
 use bounds::BoundPlan;
 
@@ -29,6 +32,7 @@ mod curves;
 mod networks;
 mod rivals;
 mod stages;
+mod takeover;
 mod tally;
 
 pub use assemble::{AttackDetail, Detail};
@@ -49,11 +53,15 @@ pub struct Laboratory<'a> {
     pub commit: &'a str,
 }
 
-/// What a run takes from elsewhere; nothing by default.
+/// What a run takes from elsewhere and leaves there while it goes on; nothing by default.
 #[derive(Debug, Default)]
 pub struct Outside {
     /// Networks that others trained.
     pub given: Given,
+    /// Cells that earlier runs measured.
+    pub known: Known,
+    /// Folder of the report, for its `cells.jsonl` to be written whenever a cell is finished.
+    pub out: Option<PathBuf>,
 }
 
 /// What a run leaves: the report, one line per cell with the fate of every digit, and the times.
@@ -72,7 +80,7 @@ pub struct Finished {
 }
 
 /// How long a job took.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct JobTime {
     /// The job in words; those of its first use when several cells share it.
     pub job: String,
@@ -168,7 +176,7 @@ impl Laboratory<'_> {
         }
         book.fill_up(&cells);
         book.mark_broken(&cells);
-        let times = std::mem::take(&mut run.times);
+        let times = run.all_times();
         let (report, details, bounds) = book.close(self, &bench, &run, &cells)?;
         Ok(Finished { report, details, bounds, times, interrupted })
     }
@@ -197,7 +205,13 @@ struct Run<'a> {
     trainings: BTreeMap<NetworkId, TrainJob>,
     keys: BTreeMap<NetworkId, Key>,
     networks: BTreeMap<NetworkId, Result<Rc<Trained>, String>>,
+    /// SHA-256 of weight files, as far as somebody has asked for them.
+    hashes: BTreeMap<NetworkId, String>,
+    /// Jobs that were taken over from earlier runs.
+    taken: BTreeSet<Key>,
     times: Vec<JobTime>,
+    /// Attack jobs that this run had to work on.
+    worked: usize,
 }
 
 impl Run<'_> {
@@ -234,10 +248,26 @@ impl Run<'_> {
     ) -> Result<()> {
         self.bounds(bounds, book, observer)?;
         book.bounded = true;
+        // First what is known, so that the file of cells never has fewer than it had.
+        let mut left = Vec::new();
         for cell in cells {
             let Ok(work) = &cell.work else { continue };
-            match self.surveys(cell, work, observer) {
-                Ok(surveys) => book.cell(cell, work, &surveys)?,
+            match self.known(work)? {
+                Some((attacks, weights)) => book.cell(cell, work, attacks, weights)?,
+                None => left.push((cell, work)),
+            }
+        }
+        for (cell, work) in left {
+            let before = self.worked;
+            match self.attacks(cell, work, observer) {
+                Ok(attacks) => {
+                    let weights = self.weights_hash(&work.network)?;
+                    book.cell(cell, work, attacks, weights)?;
+                    if let Some(folder) = self.outside.out.as_ref().filter(|_| self.worked > before)
+                    {
+                        write_cells(folder, book.details())?;
+                    }
+                }
                 Err(error) if error.is_fatal() => return Err(error),
                 Err(error) => book.failed_cell(cell, &error),
             }
@@ -259,17 +289,28 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn surveys(
+    /// The attacks of a cell, each taken over or run.
+    fn attacks(
         &mut self,
         cell: &CellPlan,
         work: &Work,
         observer: &mut dyn RunObserver,
-    ) -> Result<Vec<Survey>> {
+    ) -> Result<Vec<AttackDetail>> {
         let what = format!("{} {} on {}", cell.key.table, cell.key.row, cell.key.network);
-        work.jobs
-            .iter()
-            .map(|job| self.survey(&what, &work.network, &work.sample, job.as_ref(), observer))
-            .collect()
+        let sample = self.bench.sample(&work.sample)?;
+        let mut attacks = Vec::new();
+        for job in &work.jobs {
+            if let Some(known) = self.known_attack(&work.network, &sample, job.as_ref())? {
+                attacks.push(known.detail);
+                continue;
+            }
+            let survey = self.survey(&what, &work.network, &work.sample, job.as_ref(), observer)?;
+            let network = self.trained(&work.network, observer)?;
+            let key = job.key(self.bench, &network.key, &sample)?;
+            let commit = self.bench.commit_of(&key);
+            attacks.push(AttackDetail::of(job.as_ref(), &survey, work.judge, key, commit));
+        }
+        Ok(attacks)
     }
 
     /// One attack job, with its network trained first if need be.
@@ -286,6 +327,7 @@ impl Run<'_> {
         let trained = self.trained(network, observer)?;
         let key = job.key(bench, &trained.key, &sample)?;
         let known = bench.store.result(&key).is_some();
+        self.worked += usize::from(!known);
         let detail = job.words().unwrap_or_else(|| "natural accuracy".to_owned());
         let what = format!("{what} (seed {}): {detail}", self.seed(network));
         if !known {

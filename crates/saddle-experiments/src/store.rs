@@ -217,6 +217,11 @@ impl Store {
         read_verified(&self.folder(key).join("result"))
     }
 
+    /// What [`Store::finish`] was told of a job, if it can still be read.
+    pub fn description(&self, key: &Key) -> Option<serde_json::Value> {
+        serde_json::from_slice(&fs::read(self.folder(key).join("job.json")).ok()?).ok()
+    }
+
     /// Writes the finished result of a job and then drops its partial state.
     ///
     /// # Errors

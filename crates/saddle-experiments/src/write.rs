@@ -2,7 +2,8 @@
 //!
 //! `report.json` goes first and comes last: while it is there, all files of the folder are of the run
 //! that it tells of. After a kill in between it is missing, and the same command, which finds all
-//! results in the store, writes everything again.
+//! results in the store, writes everything again. `cells.jsonl` is also written whenever a cell has been
+//! measured, `report.json` being gone by then: what is committed there, another clone goes on from.
 //!
 //! | file | content |
 //! | --- | --- |
@@ -25,7 +26,7 @@ use saddle_report::Report;
 use saddle_report::curves::FILE_PREFIX;
 
 use crate::store::{AtomicDisk, Disk, sweep};
-use crate::{Error, Finished, Plan, Result};
+use crate::{Detail, Error, Finished, Plan, Result};
 
 /// Every file that a report consists of.
 const FILES: [&str; 15] = [
@@ -45,6 +46,11 @@ const FILES: [&str; 15] = [
     "plan.json",
     "times.json",
 ];
+
+/// The cells, digit by digit.
+pub(crate) const CELLS: &str = "cells.jsonl";
+/// How long jobs took.
+pub(crate) const TIMES: &str = "times.json";
 
 /// What [`check_writable`] writes and takes away again.
 const PROBE: &str = ".saddle-can-write-here";
@@ -88,12 +94,22 @@ pub fn write_all(folder: &Path, plan: &Plan, finished: &Finished) -> Result<()> 
         &folder.join("plan.json"),
         json("plan.json", serde_json::to_string_pretty(plan))?.as_bytes(),
     )?;
-    put_lines(folder, "cells.jsonl", &finished.details)?;
+    put_lines(folder, CELLS, &finished.details)?;
     put_lines(folder, "bounds.jsonl", &finished.bounds)?;
     let times = json("times.json", serde_json::to_string_pretty(&finished.times))?;
-    put(&folder.join("times.json"), times.as_bytes())?;
+    put(&folder.join(TIMES), times.as_bytes())?;
     write_forms(folder, &finished.report)?;
     put(&folder.join("report.json"), text.as_bytes())
+}
+
+/// Writes the cells of a run that goes on, so that they can be taken away before its end.
+///
+/// # Errors
+///
+/// [`Error::Write`]; the file is then as it was.
+pub(crate) fn write_cells(folder: &Path, details: &[Detail]) -> Result<()> {
+    remove(&folder.join("report.json"))?;
+    put_lines(folder, CELLS, details)
 }
 
 /// Makes the forms to read and to compute with again from a folder's `report.json`.

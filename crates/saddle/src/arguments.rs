@@ -359,6 +359,11 @@ pub(crate) struct Reproduce {
     /// Train nothing: networks that --weights-dir does not hold stay missing.
     #[arg(long, requires = "weights_dir")]
     pub(crate) only_given: bool,
+    /// Folder of another report whose measured cells (cells.jsonl) are taken over where their keys are
+    /// those of this plan, program, data and kernels; those of --out always are. Networks are then
+    /// trained only for what is not known.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) known: Option<PathBuf>,
     /// Forget the store and the report and start from nothing.
     #[arg(long)]
     pub(crate) fresh: bool,

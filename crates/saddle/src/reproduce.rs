@@ -38,16 +38,25 @@ pub(crate) fn run(arguments: &Reproduce) -> Result<Ended> {
         erase_report(&out)?;
     }
     let store = Store::open(root)?;
+    outside.known.read(&out)?;
+    if let Some(folder) = &arguments.known {
+        outside.known.read(folder)?;
+    }
+    outside.known.remarks().iter().for_each(|remark| eprintln!("{remark}"));
+    outside.out = Some(out.clone());
     let data = environment::data(&arguments.computing)?;
 
     if !arguments.computing.quiet {
         eprintln!("{}", plan.about);
         eprintln!("kernels: {}; report: {}", machine.name(), out.display());
+        if !outside.known.is_empty() {
+            eprintln!("attacks in earlier cells.jsonl: {}", outside.known.len());
+        }
     }
     let laboratory =
         Laboratory { plan: &plan, data: &data, store: &store, machine: &machine, commit: COMMIT };
     if !arguments.computing.quiet {
-        eprintln!("{}", laboratory.stages(&arguments.only)?);
+        eprintln!("{}", laboratory.stages_with(&outside, &arguments.only)?);
     }
     let mut progress = Progress::new(arguments.computing.quiet, Stop::on_ctrl_c()?);
     let finished = laboratory.run_with(&outside, &arguments.only, &mut progress);

@@ -9,6 +9,7 @@ mod end_to_end;
 mod given;
 mod gradient_free;
 mod keys;
+mod known;
 mod nearest;
 mod plans;
 mod profiles;

@@ -1,7 +1,7 @@
 //! How long work takes on this machine: a few timed steps, thrown away.
 //!
-//! Networks are untrained, so that nothing has to be known yet: kernels do the same work on them but for what they skip
-//! of zeros. Nothing of this reaches a result.
+//! Networks have seen a few batches of natural training first: kernels skip zeros, of which fresh networks have fewer. Nothing
+//! of this reaches a result.
 
 use std::time::Instant;
 
@@ -10,8 +10,8 @@ use candle_core::Tensor;
 use saddle_attacks::{
     Direction, Examples, Objective, ProjectedAscent, Start, ThreatModel, perturb,
 };
-use saddle_defenses::{Sources, Trainer, TrainingPlan};
-use saddle_model::{Architecture, Initialization, LossKind, Network, initialize};
+use saddle_defenses::{DefensePlan, Natural, Sources, Trainer, TrainingPlan};
+use saddle_model::{Architecture, Initialization, LossKind, Network, Weights, initialize};
 use saddle_ops::{Draws, Norm, StepRule};
 
 use super::{Bench, CHUNK, TrainJob};
@@ -20,14 +20,33 @@ use crate::Result;
 /// Steps that are timed: both norms of a training that takes them in turn.
 const STEPS: u32 = 2;
 
-/// Seconds of one step of a training against sources of these architectures, in the order of its recipe.
+/// Batches that a network sees before anything is timed, and digits of each.
+const BATCHES: [usize; 2] = [20, 64];
+
+/// A network that has seen a few batches of natural training.
+pub(crate) fn hardly_trained(bench: &Bench<'_>, architecture: &Architecture) -> Result<Network> {
+    let [batches, batch] = BATCHES;
+    let examples = some_digits(bench, batches * batch)?;
+    let batch = batch.min(examples.len());
+    let natural = DefensePlan::Natural(Natural {});
+    let plan = TrainingPlan { batch, ..TrainingPlan::new(natural, batches as u32, 0) };
+    let (architecture, executor) = (architecture.clone(), bench.machine.executor);
+    let mut trainer = Trainer::new(plan, architecture.clone(), executor, examples, None)?;
+    while !trainer.is_done() {
+        trainer.step()?;
+    }
+    Ok(Network::new(architecture, trainer.weights().copy()?, executor)?)
+}
+
+/// Seconds of one step of a training that starts from these weights, against sources of these architectures, in the order
+/// of its recipe.
 pub(crate) fn seconds_per_step(
     bench: &Bench<'_>,
     job: &TrainJob,
+    start: &Weights,
     sources: &[Architecture],
 ) -> Result<f64> {
-    // Weights that start at zero would let kernels skip nearly everything.
-    let plan = TrainingPlan { initialization: Initialization::Default, ..job.training.clone() };
+    let plan = job.training.clone();
     let examples = some_digits(bench, 2 * plan.batch)?;
     let mut networks = Sources::new();
     for (name, architecture) in plan.defense.sources().iter().zip(sources) {
@@ -35,7 +54,7 @@ pub(crate) fn seconds_per_step(
     }
     let (architecture, executor) = (job.architecture.clone(), bench.machine.executor);
     let mut trainer =
-        Trainer::with_sources(plan, architecture, executor, examples, None, &networks)?;
+        Trainer::with_sources(plan, architecture, executor, examples, Some(start), &networks)?;
     let mut timed: u32 = 0;
     let mut seconds = 0.0;
     // The first step warms caches and the allocator up.
@@ -53,8 +72,8 @@ pub(crate) fn seconds_per_step(
 }
 
 /// Seconds of one forward or backward pass of one digit, as an attack makes them.
-pub(crate) fn seconds_per_pass(bench: &Bench<'_>, architecture: &Architecture) -> Result<f64> {
-    let (network, examples) = (untrained(bench, architecture)?, some_digits(bench, CHUNK)?);
+pub(crate) fn seconds_per_pass(bench: &Bench<'_>, network: &Network) -> Result<f64> {
+    let examples = some_digits(bench, CHUNK)?;
     let attack = ProjectedAscent {
         direction: Direction::Gradient,
         rule: StepRule::Sign,
@@ -67,7 +86,7 @@ pub(crate) fn seconds_per_pass(bench: &Bench<'_>, architecture: &Architecture) -
     let objective = Objective::untargeted(ThreatModel::new(Norm::Linf, 0.3)?);
     let run = |restart| -> Result<f64> {
         let started = Instant::now();
-        let found = perturb(&network, &attack, &examples, &objective, Draws::new(0), restart)?;
+        let found = perturb(network, &attack, &examples, &objective, Draws::new(0), restart)?;
         Ok(started.elapsed().as_secs_f64() / found.passes.max(1) as f64)
     };
     run(0)?;

@@ -33,7 +33,7 @@ use stopwatch::Stopwatch;
 
 pub(crate) use attack::{AttackJob, Attempt, Survey};
 pub(crate) use bound::BoundJob;
-pub(crate) use calibrate::{seconds_per_pass, seconds_per_step};
+pub(crate) use calibrate::{hardly_trained, seconds_per_pass, seconds_per_step};
 pub(crate) use curve::CurveJob;
 pub(crate) use fooled::{FooledDigit, FooledJob};
 pub(crate) use steps::{StepJob, StepSurvey};
@@ -166,6 +166,14 @@ impl<'a> Bench<'a> {
         }
         let note = Note { program: Program::this(), commit: self.commit, job };
         self.store.finish(key, &note, result)
+    }
+
+    /// The commit of the program that computed a result of the store.
+    pub(crate) fn commit_of(&self, key: &Key) -> String {
+        let noted = self.store.description(key).and_then(|note| {
+            note.get("commit").and_then(|commit| commit.as_str()).map(str::to_owned)
+        });
+        noted.unwrap_or_else(|| "unknown".to_owned())
     }
 
     /// How many training digits networks may see.

@@ -1,9 +1,10 @@
 //! From surveys to the report: cells, provenance, failures, and every digit's fate beside them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use saddle_attacks::{Judge, Verdict};
 use saddle_report::bounds::Bound;
 use saddle_report::claims::Judged;
 use saddle_report::{
@@ -12,26 +13,33 @@ use saddle_report::{
 };
 
 use super::{BoundDetail, Laboratory, Run, broken::broken};
-use crate::job::{Bench, Survey};
+use crate::agenda::NetworkId;
+use crate::job::{Bench, Survey, Trial};
 use crate::key::{canonical_json, sha256_hex};
 use crate::paper::{CellPlan, Work};
-use crate::{Error, Result};
+use crate::{Error, Key, Result};
 
 /// A cell with the fate of every digit: one line of `cells.jsonl`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Detail {
     /// The cell as the report has it.
     #[serde(flatten)]
     pub cell: Cell,
     /// The sample of digits, as the plan names it.
     pub digits: String,
+    /// SHA-256 of the network's weight file.
+    pub weights: Option<String>,
     /// Every attack of the cell, with what it did.
     pub attacks: Vec<AttackDetail>,
 }
 
 /// What one attack did to every digit.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AttackDetail {
+    /// The key of the job: the hash of all that this result depends on.
+    pub key: Key,
+    /// Commit of the program that computed it, or a word that says why it is not known.
+    pub commit: String,
     /// The attack in words; `natural` for none.
     pub attack: String,
     /// Index of each digit in its data set.
@@ -44,6 +52,41 @@ pub struct AttackDetail {
     pub largest_distance: f64,
     /// Gradients that were exactly zero, tiny, or not finite.
     pub zero_tiny_non_finite: [u64; 3],
+}
+
+impl AttackDetail {
+    pub(super) fn of(
+        job: &dyn Trial,
+        survey: &Survey,
+        judge: Judge,
+        key: Key,
+        commit: String,
+    ) -> Self {
+        let verdicts = &survey.verdicts;
+        let bit = |verdict: &Verdict| if verdict.robust(judge) { '1' } else { '0' };
+        Self {
+            key,
+            commit,
+            attack: job.words().unwrap_or_else(|| "natural".to_owned()),
+            ids: verdicts.iter().map(|verdict| verdict.id).collect(),
+            robust: verdicts.iter().map(bit).collect(),
+            passes_per_example: mean_passes(survey),
+            largest_distance: verdicts.iter().fold(0.0, |far, v| v.distance.max(far)),
+            zero_tiny_non_finite: [
+                survey.health.zero,
+                survey.health.tiny,
+                survey.health.non_finite,
+            ],
+        }
+    }
+
+    /// How many digits survive every one of these attacks on the same digits.
+    pub(crate) fn survivors(attacks: &[Self]) -> usize {
+        let total = attacks.first().map_or(0, |attack| attack.robust.len());
+        let robust =
+            |row: usize| attacks.iter().all(|one| one.robust.as_bytes().get(row) == Some(&b'1'));
+        (0..total).filter(|&row| robust(row)).count()
+    }
 }
 
 /// What a run has found so far.
@@ -79,34 +122,26 @@ pub(super) fn restricted(only: &[String]) -> String {
 
 impl Book {
     /// Takes down a measured cell: a digit survives if it survives every attack.
-    pub(super) fn cell(&mut self, plan: &CellPlan, work: &Work, surveys: &[Survey]) -> Result<()> {
-        let total = surveys.first().map_or(0, |survey| survey.verdicts.len());
-        let survives =
-            |row: usize| surveys.iter().all(|survey| survey.verdicts[row].robust(work.judge));
-        let correct = (0..total).filter(|&row| survives(row)).count() as u64;
-        let attacks: Vec<AttackDetail> = work
-            .jobs
-            .iter()
-            .zip(surveys)
-            .map(|(job, survey)| AttackDetail {
-                attack: job.words().unwrap_or_else(|| "natural".to_owned()),
-                ids: survey.verdicts.iter().map(|verdict| verdict.id).collect(),
-                robust: robust_bits(survey, work),
-                passes_per_example: mean_passes(survey),
-                largest_distance: survey.verdicts.iter().fold(0.0, |far, v| v.distance.max(far)),
-                zero_tiny_non_finite: [
-                    survey.health.zero,
-                    survey.health.tiny,
-                    survey.health.non_finite,
-                ],
-            })
-            .collect();
+    pub(super) fn cell(
+        &mut self,
+        plan: &CellPlan,
+        work: &Work,
+        attacks: Vec<AttackDetail>,
+        weights: Option<String>,
+    ) -> Result<()> {
+        let total = attacks.first().map_or(0, |attack| attack.ids.len()) as u64;
+        let correct = AttackDetail::survivors(&attacks) as u64;
         let passes = attacks.iter().map(|attack| attack.passes_per_example).sum();
-        let cell = Cell::measured(plan.key.clone(), correct, total as u64, passes)
+        let cell = Cell::measured(plan.key.clone(), correct, total, passes)
             .map_err(|error| Error::format("cell", error))?;
         self.cells.push(cell.clone());
-        self.details.push(Detail { cell, digits: work.sample.clone(), attacks });
+        self.details.push(Detail { cell, digits: work.sample.clone(), weights, attacks });
         Ok(())
+    }
+
+    /// The cells so far, digit by digit.
+    pub(super) fn details(&self) -> &[Detail] {
+        &self.details
     }
 
     pub(super) fn failed_cell(&mut self, plan: &CellPlan, error: &Error) {
@@ -162,6 +197,8 @@ impl Book {
             let known = found.iter().find(|cell| is(cell, &plan.key)).cloned();
             self.cells.push(known.unwrap_or_else(|| Cell::missing(plan.key.clone())));
         }
+        let place = |detail: &Detail| plans.iter().position(|plan| is(&detail.cell, &plan.key));
+        self.details.sort_by_key(place);
     }
 
     /// Marks the cells of attacks that an attack without gradients outdoes, once all are in the plan's order.
@@ -205,7 +242,7 @@ impl Book {
             claims,
             differences,
             provenance: Provenance {
-                facts: facts(laboratory, bench, run)?,
+                facts: facts(laboratory, bench, run, &self.details)?,
                 attacks: attack_notes(plans),
                 choices: choices.collect(),
                 failures: self.failures,
@@ -217,7 +254,12 @@ impl Book {
 }
 
 /// Where the numbers come from; nothing in it depends on when or how often the run was interrupted.
-fn facts(laboratory: &Laboratory<'_>, bench: &Bench<'_>, run: &Run<'_>) -> Result<Vec<Fact>> {
+fn facts(
+    laboratory: &Laboratory<'_>,
+    bench: &Bench<'_>,
+    run: &Run<'_>,
+    details: &[Detail],
+) -> Result<Vec<Fact>> {
     let fact = |name: &str, value: String| Fact { name: name.to_owned(), value };
     let plan = sha256_hex(canonical_json(laboratory.plan)?.as_bytes());
     let data = laboratory.data;
@@ -239,7 +281,37 @@ fn facts(laboratory: &Laboratory<'_>, bench: &Bench<'_>, run: &Run<'_>) -> Resul
         };
         facts.push(fact(&name, value));
     }
+    facts.extend(taken_over(run, details));
     Ok(facts)
+}
+
+/// What an earlier run computed: how many attacks, at which commits, on which weights.
+fn taken_over(run: &Run<'_>, details: &[Detail]) -> Vec<Fact> {
+    let mut commits: BTreeMap<&str, BTreeSet<&Key>> = BTreeMap::new();
+    let mut weights: BTreeMap<String, &str> = BTreeMap::new();
+    for detail in details {
+        for attack in detail.attacks.iter().filter(|attack| run.taken.contains(&attack.key)) {
+            commits.entry(&attack.commit).or_default().insert(&attack.key);
+            if let Some(hash) = &detail.weights {
+                let (network, seed) = (&detail.cell.network, detail.cell.seed);
+                weights.insert(format!("weights of {network} (seed {seed})"), hash);
+            }
+        }
+    }
+    // Weights that are at hand stand among the facts already.
+    let at_hand = |id: &NetworkId| format!("weights of {} (seed {})", id.name, run.seed(id));
+    for id in run.networks.keys() {
+        weights.remove(&at_hand(id));
+    }
+    let hashes = weights.into_iter().map(|(name, hash)| Fact {
+        name,
+        value: format!("SHA-256 {hash}, as the earlier run says"),
+    });
+    let commits = commits.into_iter().map(|(commit, keys)| Fact {
+        name: format!("attacks taken over, computed at commit {commit}"),
+        value: keys.len().to_string(),
+    });
+    hashes.chain(commits).collect()
 }
 
 /// The attacks behind each row of each table, once.
@@ -293,10 +365,6 @@ fn missing_reasons(plans: &[CellPlan], cells: &[Cell]) -> Vec<String> {
 fn missing<'a>(plans: &'a [CellPlan], cells: &[Cell]) -> impl Iterator<Item = &'a CellPlan> {
     let pairs = plans.iter().zip(cells);
     pairs.filter(|(_, cell)| cell.status == Status::Missing).map(|(plan, _)| plan)
-}
-
-fn robust_bits(survey: &Survey, work: &Work) -> String {
-    survey.verdicts.iter().map(|v| if v.robust(work.judge) { '1' } else { '0' }).collect()
 }
 
 fn mean_passes(survey: &Survey) -> f64 {

@@ -1,6 +1,6 @@
 //! The networks of a run: which training stands behind each name, and the trained network when somebody needs it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use saddle_model::Architecture;
@@ -20,7 +20,10 @@ impl<'a> Run<'a> {
             trainings: BTreeMap::new(),
             keys: BTreeMap::new(),
             networks: BTreeMap::new(),
+            hashes: BTreeMap::new(),
+            taken: BTreeSet::new(),
             times: Vec::new(),
+            worked: 0,
         };
         for (name, network) in &bench.plan.networks {
             for number in 0..network.seeds {

@@ -1,15 +1,19 @@
 //! What is left to do, stage by stage, with the time that it is expected to take: said before anything starts.
 //!
-//! Trainings are timed by a few steps of each recipe on this machine, attacks by a few gradients on each architecture.
-//! All networks are untrained then. It takes less than that: gradients of trained networks are sparser and so faster, and
-//! fooled digits leave. Bounds and the search for nearest digits are not estimated.
+//! Trainings are timed by a few steps of each recipe on this machine, attacks by a few gradients on each architecture, all
+//! from networks that have seen a few batches. It takes less than that: gradients of trained networks are sparser and so
+//! faster, and fooled digits leave. Bounds and the search for nearest digits are not estimated.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::rc::Rc;
 
-use super::{Laboratory, Run, bounds};
-use crate::agenda::{NetworkId, curves, networks};
-use crate::job::{Bench, seconds_per_pass, seconds_per_step};
+use saddle_model::{Architecture, Network};
+
+use super::curves::{Drawing, drawings};
+use super::{Laboratory, Outside, Run, bounds};
+use crate::agenda::{NetworkId, chosen, curves, networks};
+use crate::job::{Bench, hardly_trained, seconds_per_pass, seconds_per_step};
 use crate::paper::{CellPlan, cells};
 use crate::plan::{Figure1, Rivals};
 use crate::{Key, Result};
@@ -39,7 +43,7 @@ impl fmt::Display for Stages {
         writeln!(
             formatter,
             "left to do, at most: timed by a few steps of each training and a few gradients of each network on \
-             this machine, untrained (trained networks answer faster, and digits that are fooled leave early):"
+             this machine, hardly trained (trained networks answer faster, and digits that are fooled leave early):"
         )?;
         let width = self.0.iter().map(|stage| stage.name.len()).max().unwrap_or(0);
         for stage in &self.0 {
@@ -76,22 +80,40 @@ impl Laboratory<'_> {
     ///
     /// [`crate::Error::UnknownPart`] and [`crate::Error::Plan`]. A step that fails leaves its stage without an estimate.
     pub fn stages(&self, only: &[String]) -> Result<Stages> {
+        self.stages_with(&Outside::default(), only)
+    }
+
+    /// [`Laboratory::stages`] of a run with what comes from elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// As [`Laboratory::stages`].
+    pub fn stages_with(&self, outside: &Outside, only: &[String]) -> Result<Stages> {
         self.plan.check_only(only)?;
         let bench = Bench::new(self.plan, self.data, self.store, self.machine, self.commit)?;
-        let run = Run::new(&bench)?;
+        let run = Run::new(&bench, outside)?;
         let wanted = |part: &str| self.plan.wants(part, only);
         let tables = self.plan.tables.iter().filter(|table| wanted(&table.name));
         let tables: Vec<_> = tables.collect();
         let machine = self.machine.name();
+        let admitted = outside.given.admitted(self.plan);
         let cells: Vec<(&str, Vec<CellPlan>)> = tables
             .iter()
-            .map(|table| (table.name.as_str(), cells(self.plan, table, &machine)))
+            .map(|table| (table.name.as_str(), cells(&admitted, table, &machine)))
             .collect();
         let figure = self.plan.figure1.as_ref().filter(|_| wanted("figure1"));
         let rivals = self.plan.rivals.as_ref().filter(|_| wanted("rivals"));
 
-        let mut estimate = Estimate { run: &run, rates: BTreeMap::new(), seen: BTreeSet::new() };
-        let mut stages = estimate.trainings(&cells, figure, rivals)?;
+        let drawings: Vec<_> =
+            drawings(self.plan).filter(|drawing| wanted(drawing.name())).collect();
+
+        let mut estimate = Estimate {
+            run: &run,
+            networks: BTreeMap::new(),
+            rates: BTreeMap::new(),
+            seen: BTreeSet::new(),
+        };
+        let mut stages = estimate.trainings(&cells, figure, rivals, &drawings)?;
         if let Some(asked) = self.plan.bounds.as_ref().filter(|_| wanted("bounds")) {
             let planned = bounds::planned(&bench, asked, &tables)?;
             let mut left = 0;
@@ -110,6 +132,9 @@ impl Laboratory<'_> {
         if let Some(rivals) = rivals {
             stages.push(estimate.rivals(rivals)?);
         }
+        for drawing in drawings {
+            stages.push(estimate.drawing(drawing)?);
+        }
         stages.retain(|stage| stage.jobs > 0);
         Ok(Stages(stages))
     }
@@ -117,6 +142,8 @@ impl Laboratory<'_> {
 
 struct Estimate<'a> {
     run: &'a Run<'a>,
+    /// A network that has seen a few batches, by architecture; none where that failed.
+    networks: BTreeMap<String, Option<Rc<Network>>>,
     /// Seconds of a pass, by architecture.
     rates: BTreeMap<String, Option<f64>>,
     /// Jobs that are counted already.
@@ -130,6 +157,7 @@ impl Estimate<'_> {
         tables: &[(&str, Vec<CellPlan>)],
         figure: Option<&Figure1>,
         rivals: Option<&Rivals>,
+        drawings: &[Drawing<'_>],
     ) -> Result<Vec<Stage>> {
         let plan = self.run.bench.plan;
         let cells = tables.iter().flat_map(|(_, cells)| cells);
@@ -143,6 +171,11 @@ impl Estimate<'_> {
         }
         for network in rivals.map(|rivals| networks(plan, rivals)).into_iter().flatten() {
             self.needed(&network, &mut needed);
+        }
+        for (names, seeds) in drawings.iter().map(|drawing| drawing.networks()) {
+            for network in chosen(plan, names, seeds) {
+                self.needed(&network, &mut needed);
+            }
         }
         let mut stages: Vec<Stage> = Vec::new();
         for id in needed {
@@ -160,7 +193,9 @@ impl Estimate<'_> {
             let sources = self.run.sources(&id);
             let sources = sources.iter().filter_map(|source| self.run.trainings.get(source));
             let sources: Vec<_> = sources.map(|source| source.architecture.clone()).collect();
-            let step = estimated(seconds_per_step(self.run.bench, job, &sources));
+            let step = self.example(&job.architecture).and_then(|start| {
+                estimated(seconds_per_step(self.run.bench, job, start.weights(), &sources))
+            });
             let seconds = step.map(|step| step * f64::from(job.training.iterations));
             stages.push(Stage { name, jobs: 1, passes, seconds });
         }
@@ -214,13 +249,34 @@ impl Estimate<'_> {
         Ok(stage)
     }
 
+    fn drawing(&mut self, drawing: Drawing<'_>) -> Result<Stage> {
+        let name = drawing.name().to_owned();
+        let mut stage = Stage { name, jobs: 0, passes: 0, seconds: Some(0.0) };
+        let passes = self.run.drawing_passes(&[drawing], &mut self.seen)?;
+        let (names, seeds) = drawing.networks();
+        // The networks of a drawing are all of one size.
+        if let Some(network) = chosen(self.run.bench.plan, names, seeds).first() {
+            self.add(&mut stage, network, passes);
+        }
+        Ok(stage)
+    }
+
+    /// A network of this architecture that has seen a few batches.
+    fn example(&mut self, architecture: &Architecture) -> Option<Rc<Network>> {
+        let bench = self.run.bench;
+        let make = || estimated(hardly_trained(bench, architecture)).map(Rc::new);
+        self.networks.entry(architecture.name.clone()).or_insert_with(make).clone()
+    }
+
     /// Adds passes on one network.
     fn add(&mut self, stage: &mut Stage, network: &NetworkId, passes: u64) {
         let Some(job) = self.run.trainings.get(network).filter(|_| passes > 0) else { return };
         let rate = match self.rates.get(&job.architecture.name) {
             Some(rate) => *rate,
             None => {
-                let rate = estimated(seconds_per_pass(self.run.bench, &job.architecture));
+                let network = self.example(&job.architecture);
+                let rate = network
+                    .and_then(|network| estimated(seconds_per_pass(self.run.bench, &network)));
                 self.rates.insert(job.architecture.name.clone(), rate);
                 rate
             }
@@ -232,7 +288,7 @@ impl Estimate<'_> {
     }
 }
 
-/// A time, or none where a step failed: that is for the run to say, with its reason and beside everything that works.
-fn estimated(seconds: Result<f64>) -> Option<f64> {
-    seconds.inspect_err(|error| tracing::warn!(%error, "a stage without an estimate")).ok()
+/// What was found, or none where a step failed: that is for the run to say, with its reason and beside everything that works.
+fn estimated<T>(found: Result<T>) -> Option<T> {
+    found.inspect_err(|error| tracing::warn!(%error, "a stage without an estimate")).ok()
 }

@@ -82,9 +82,18 @@ impl Run<'_> {
         job: &dyn Trial,
         seen: &mut BTreeSet<Key>,
     ) -> Result<u64> {
+        let sample = self.bench.sample(sample)?;
+        if let Some(key) = self.keys.get(network)
+            && self
+                .outside
+                .known
+                .get(&job.key(self.bench, key, &sample)?, &sample.indices)
+                .is_some()
+        {
+            return Ok(0);
+        }
         let training = self.training_passes(network, seen)?;
         let Some(key) = self.keys.get(network) else { return Ok(training) };
-        let sample = self.bench.sample(sample)?;
         let cost = job.passes_per_example().saturating_mul(sample.indices.len() as u64);
         let own = self.unless_known(job.key(self.bench, key, &sample)?, cost, seen);
         Ok(training.saturating_add(own))

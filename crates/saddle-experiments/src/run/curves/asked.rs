@@ -18,7 +18,7 @@ pub(in crate::run) enum Drawing<'a> {
 }
 
 /// All drawings of a plan, in the order of the report.
-pub(super) fn drawings(plan: &Plan) -> impl Iterator<Item = Drawing<'_>> {
+pub(in crate::run) fn drawings(plan: &Plan) -> impl Iterator<Item = Drawing<'_>> {
     let radii = plan.epsilon_curves.iter().map(Drawing::Epsilon);
     let budgets = plan.budget_curves.iter().map(Drawing::Budget);
     let steps = plan.step_curves.iter().map(Drawing::Steps);
@@ -26,7 +26,7 @@ pub(super) fn drawings(plan: &Plan) -> impl Iterator<Item = Drawing<'_>> {
 }
 
 impl<'a> Drawing<'a> {
-    pub(super) fn name(self) -> &'a str {
+    pub(in crate::run) fn name(self) -> &'a str {
         match self {
             Self::Epsilon(curve) => &curve.name,
             Self::Budget(curve) => &curve.name,
@@ -36,7 +36,7 @@ impl<'a> Drawing<'a> {
     }
 
     /// Names of networks, and how many seeds of each.
-    pub(super) fn networks(self) -> (&'a [String], Option<u32>) {
+    pub(in crate::run) fn networks(self) -> (&'a [String], Option<u32>) {
         match self {
             Self::Epsilon(curve) => (&curve.networks, curve.seeds),
             Self::Budget(curve) => (&curve.networks, curve.seeds),

@@ -10,13 +10,13 @@ use crate::agenda::{NetworkId, chosen};
 use crate::job::{RunObserver, Sample, StepJob, StepSurvey, Trained};
 use crate::plan::{EpsilonCurve, Plan};
 use crate::{Error, Key, Result};
-use asked::{absent, at_radius, attacks, drawings, judge, step_by_step, with_budget};
+use asked::{absent, at_radius, attacks, judge, step_by_step, with_budget};
 
 mod asked;
 mod fooled;
 mod words;
 
-pub(super) use asked::Drawing;
+pub(super) use asked::{Drawing, drawings};
 pub(super) use words::sample;
 
 impl Run<'_> {
