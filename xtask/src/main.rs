@@ -19,6 +19,7 @@ mod reproduce;
 mod wasm;
 mod web;
 mod workspace;
+mod zoo;
 
 use std::process::ExitCode;
 
@@ -35,6 +36,8 @@ enum Task {
     Check(check::Check),
     /// Build the browser crate for wasm32.
     Web(web::Web),
+    /// Make the weight files and cards of zoo/ from a finished run.
+    Zoo(zoo::Zoo),
     /// Run the benches, or a side-by-side run against PyTorch.
     Bench(bench::Bench),
 }
@@ -56,6 +59,7 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
         Task::Reproduce(task) => return task.run(&workspace),
         Task::Check(task) => task.run(&workspace)?,
         Task::Web(task) => task.run(&workspace)?,
+        Task::Zoo(task) => task.run(&workspace)?,
         Task::Bench(task) => task.run(&workspace)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -20,6 +20,7 @@
 //! read. The clock is read only to write down how long jobs took and to say how long they may take.
 
 mod agenda;
+mod card;
 mod conflicts;
 mod digits;
 mod error;
@@ -36,6 +37,7 @@ mod store;
 mod validate;
 mod write;
 
+pub use card::model_card;
 pub use conflicts::{conflicts, in_conflict};
 pub use digits::{Digits, Part};
 pub use error::{Error, Result};

@@ -198,6 +198,22 @@ impl Laboratory<'_> {
     }
 }
 
+impl Laboratory<'_> {
+    /// The weight file of a network of the plan if the store has it; nothing is trained.
+    ///
+    /// # Errors
+    ///
+    /// As [`Laboratory::train`] for a network that the plan does not hold or cannot train.
+    pub fn trained(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        self.plan.check_trainable(name)?;
+        let bench = Bench::new(self.plan, self.data, self.store, self.machine, self.commit)?;
+        let outside = Outside::default();
+        let run = Run::new(&bench, &outside)?;
+        let id = NetworkId { name: name.to_owned(), number: 0 };
+        Ok(run.keys.get(&id).and_then(|key| self.store.result(key)))
+    }
+}
+
 /// A run under way: networks trained so far, failures remembered so that they happen once.
 struct Run<'a> {
     bench: &'a Bench<'a>,

@@ -39,6 +39,7 @@ pub(crate) enum Command {
     Train(Train),
     Attack(Attack),
     Import(Import),
+    Export(Export),
     Reproduce(Reproduce),
     Report(Report),
 }
@@ -132,6 +133,39 @@ pub(crate) struct Import {
     /// Weight file to write.
     #[arg(long, value_name = "FILE.safetensors")]
     pub(crate) out: PathBuf,
+}
+
+/// Write a network as a 16-bit safetensors file, with a model card beside it.
+///
+/// Takes a weight file, or a network of a plan from the store of a run that trained it; nothing is trained
+/// here. The card (Markdown) names recipe, seed, hashes and licence, and quotes the accuracies of a report
+/// that measured exactly these weights. A 16-bit file loads wherever weights are read, as 32-bit numbers.
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  saddle export linf.safetensors --results results/quick --out zoo/madry_linf.safetensors
+  saddle export --network natural --profile cpu --store results/cpu/store \\
+      --results results/cpu --out zoo/natural.safetensors")]
+pub(crate) struct Export {
+    /// Weight file to read.
+    #[arg(value_name = "FILE", conflicts_with_all = ["network", "store"])]
+    pub(crate) file: Option<PathBuf>,
+    /// Network of the plan, to be taken from the store.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) network: Option<String>,
+    #[command(flatten)]
+    pub(crate) plan: PlanChoice,
+    /// Folder of results and checkpoints.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
+    /// Folder of the report whose accuracies the card quotes; it quotes none when left out.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) results: Option<PathBuf>,
+    /// Weight file to write; the card has the same name and ends in `.md`.
+    #[arg(long, value_name = "FILE.safetensors")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) computing: Computing,
 }
 
 /// Which plan to follow.

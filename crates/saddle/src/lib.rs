@@ -17,6 +17,7 @@ mod archive;
 mod arguments;
 mod attack;
 mod environment;
+mod export;
 mod import;
 mod place;
 mod progress;
@@ -51,6 +52,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Ended> {
         Command::Train(train) => train::run(train),
         Command::Attack(attack) => attack::run(attack),
         Command::Import(import) => import::run(import),
+        Command::Export(export) => export::run(export),
         Command::Reproduce(reproduce) => reproduce::run(reproduce),
         Command::Report(report) => report::run(report),
     }

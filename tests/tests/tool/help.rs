@@ -34,6 +34,11 @@ fn saddle_attack() {
 }
 
 #[test]
+fn saddle_export() {
+    insta::assert_snapshot!(help(&["export"]));
+}
+
+#[test]
 fn saddle_import() {
     insta::assert_snapshot!(help(&["import"]));
 }
