@@ -45,6 +45,8 @@ pub(crate) fn table_title(grid: &Grid<'_>) -> String {
         "table1_strong" => "Table 1 in the strong setting".to_owned(),
         "table1_more" => "Other trainings in the paper's setting".to_owned(),
         "table1_more_strong" => "Other trainings in the strong setting".to_owned(),
+        "table1_short_steps" => "A tenth of PGD's raw step, else the paper's setting".to_owned(),
+        "trades_small" => "The network of the TRADES authors' program in its own norm".to_owned(),
         other => format!("{other} ({} setting)", setting(grid.setting)),
     }
 }

@@ -172,7 +172,9 @@ fn networks_without_a_seed_in_common_are_not_compared() {
     let test = Test::Below { table, networks, row, against };
     let row = &decided(&claims(vec![claim("C", vec![test])]), &cells)[0];
     assert_eq!((row.verdict, row.family), (Open, 1));
-    assert!(row.decided_by.starts_with("a seed that both worst of all, on a (table1) and"));
+    let start =
+        "a seed that both worst of all, l2 within 4.0 and l-infinity within 0.3, on a (table1) and";
+    assert!(row.decided_by.starts_with(start), "{}", row.decided_by);
 }
 
 #[test]
