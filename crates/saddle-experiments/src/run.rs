@@ -16,7 +16,7 @@ use saddle_report::{Figure, Report, Series};
 
 use crate::agenda::{self, NetworkId};
 use crate::given::Given;
-use crate::job::{Bench, Data, Machine, RunObserver, Survey, TrainJob, Trained, Trial};
+use crate::job::{Bench, Data, Machine, RunObserver, SampleJob, Survey, TrainJob, Trained, Trial};
 use crate::known::Known;
 use crate::paper::{CellPlan, Work, ascent_in_words, cells};
 use crate::plan::{Figure1, Plan, Rivals};

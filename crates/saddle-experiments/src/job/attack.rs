@@ -8,8 +8,9 @@ use saddle_attacks::{Driver, Examples, Judge, Objective, ProjectedAscent, Threat
 use saddle_model::{Classifier, Network, predictions};
 use saddle_ops::{Draws, GradientHealth};
 
-use super::{Bench, CHUNK, REVISIONS, RunObserver, Sample, Trained, in_chunks};
-use crate::{Error, Key, Result};
+use super::sampled::{Findings, SampleJob};
+use super::{Bench, CHUNK, REVISIONS, Sample, Trained};
+use crate::Result;
 
 /// What an attack job does, apart from the network and the digits.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -37,32 +38,23 @@ pub(crate) struct Survey {
     pub(crate) health: GradientHealth,
 }
 
-impl Survey {
-    /// One survey of all chunks, in their order.
-    pub(super) fn joined(chunks: Vec<Self>) -> Self {
-        let mut survey = Self::default();
-        for chunk in chunks {
-            survey.verdicts.extend(chunk.verdicts);
-            survey.health += chunk.health;
-        }
-        survey
+impl Findings for Survey {
+    fn digits(&self) -> Option<usize> {
+        Some(self.verdicts.len())
+    }
+
+    fn append(&mut self, next: Self) {
+        self.verdicts.extend(next.verdicts);
+        self.health += next.health;
     }
 }
 
-#[derive(Serialize)]
-struct Description<'a> {
-    job: &'static str,
-    revision: u32,
-    machine: String,
-    network: &'a Key,
-    data: &'a str,
-    ids: &'a [usize],
-    question: &'a AttackJob,
-}
+impl SampleJob for AttackJob {
+    const NAME: &'static str = "attack";
+    const REVISION: u32 = REVISIONS.attack;
+    type Findings = Survey;
 
-impl AttackJob {
-    /// Passes per digit that the job takes at most, for the estimate of the time left.
-    pub(crate) fn passes_per_example(&self) -> u64 {
+    fn passes_per_example(&self) -> u64 {
         let Some(attempt) = &self.attempt else { return 1 };
         let points = attempt.ascent.direction.points_per_step();
         let judging = u64::from(attempt.judge == Judge::Any && points > 1);
@@ -72,56 +64,17 @@ impl AttackJob {
         attempt.cap.map_or(all, |cap| all.min(cap))
     }
 
-    pub(crate) fn key(&self, bench: &Bench<'_>, network: &Key, sample: &Sample<'_>) -> Result<Key> {
-        Key::of(&self.description(bench, network, sample))
-    }
-
-    fn description<'a>(
-        &'a self,
-        bench: &Bench<'_>,
-        network: &'a Key,
-        sample: &'a Sample<'_>,
-    ) -> Description<'a> {
-        Description {
-            job: "attack",
-            revision: REVISIONS.attack,
-            machine: bench.machine.name(),
-            network,
-            data: &sample.hash,
-            ids: &sample.indices,
-            question: self,
-        }
-    }
-
-    /// The result, from the store or by work.
-    pub(crate) fn run(
+    fn chunk(
         &self,
         bench: &Bench<'_>,
         trained: &Trained,
         sample: &Sample<'_>,
-        observer: &mut dyn RunObserver,
+        chunk: usize,
     ) -> Result<Survey> {
-        let key = self.key(bench, &trained.key, sample)?;
-        let total = sample.indices.len();
-        if let Some(survey) = bench.store.result(&key).and_then(|bytes| parse(&bytes, total)) {
-            return Ok(survey);
-        }
-        let cost = self.passes_per_example();
-        let chunks = in_chunks(bench, &key, sample, cost, observer, parse, |chunk| {
-            let examples = sample.examples(chunk, &bench.machine.device)?;
-            let survey = self.survey(trained.network(bench)?, &examples)?;
-            serde_json::to_vec(&survey).map_err(|e| Error::format("chunk of an attack", e))
-        })?;
-        let survey = Survey::joined(chunks);
-        let bytes =
-            serde_json::to_vec(&survey).map_err(|e| Error::format("result of an attack", e))?;
-        bench.finish(&key, &self.description(bench, &trained.key, sample), &bytes)?;
-        Ok(survey)
-    }
-
-    fn survey(&self, network: &Network, examples: &Examples) -> Result<Survey> {
+        let examples = sample.examples(chunk, &bench.machine.device)?;
+        let network = trained.network(bench)?;
         let Some(attempt) = &self.attempt else {
-            return natural(network, examples);
+            return natural(network, &examples);
         };
         let driver = Driver {
             batch: CHUNK,
@@ -133,7 +86,7 @@ impl AttackJob {
         };
         let objective = Objective::untargeted(attempt.threat);
         let draws = Draws::new(self.seed);
-        let outcome = driver.run(network, &attempt.ascent, examples, &objective, draws)?;
+        let outcome = driver.run(network, &attempt.ascent, &examples, &objective, draws)?;
         Ok(Survey { verdicts: outcome.verdicts, health: outcome.health })
     }
 }
@@ -162,9 +115,4 @@ fn natural(network: &Network, examples: &Examples) -> Result<Survey> {
         first_fooled_passes: None,
     });
     Ok(Survey { verdicts: verdicts.collect(), health: GradientHealth::default() })
-}
-
-pub(super) fn parse(bytes: &[u8], examples: usize) -> Option<Survey> {
-    let survey: Survey = serde_json::from_slice(bytes).ok()?;
-    (survey.verdicts.len() == examples).then_some(survey)
 }

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use saddle_attacks::{Driver, Judge, Objective, ProjectedAscent, ThreatModel};
 use saddle_ops::Draws;
 
-use super::{Bench, CHUNK, REVISIONS, RunObserver, Sample, Trained, in_chunks};
-use crate::{Error, Key, Result};
+use super::sampled::{Findings, SampleJob};
+use super::{Bench, CHUNK, REVISIONS, Sample, Trained};
+use crate::Result;
 
 /// What a curve job does, apart from the network and the digits.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -28,76 +29,30 @@ pub(crate) struct CurveSamples {
     pub(crate) total: usize,
 }
 
-#[derive(Serialize)]
-struct Description<'a> {
-    job: &'static str,
-    revision: u32,
-    machine: String,
-    network: &'a Key,
-    data: &'a str,
-    ids: &'a [usize],
-    question: &'a CurveJob,
+impl Findings for CurveSamples {
+    fn digits(&self) -> Option<usize> {
+        Some(self.total)
+    }
+
+    fn append(&mut self, next: Self) {
+        self.steps.resize(next.steps.len().max(self.steps.len()), Vec::new());
+        for (all, more) in self.steps.iter_mut().zip(next.steps) {
+            all.extend(more);
+        }
+        self.robust += next.robust;
+        self.total += next.total;
+    }
 }
 
-impl CurveJob {
-    pub(crate) fn passes_per_example(&self) -> u64 {
+impl SampleJob for CurveJob {
+    const NAME: &'static str = "curve";
+    const REVISION: u32 = REVISIONS.curve;
+    type Findings = CurveSamples;
+
+    fn passes_per_example(&self) -> u64 {
         let points = self.ascent.direction.points_per_step();
         let step = points.saturating_mul(2).saturating_add(2 * u64::from(points > 1));
         u64::from(self.ascent.steps).saturating_mul(step).saturating_add(2)
-    }
-
-    pub(crate) fn key(&self, bench: &Bench<'_>, network: &Key, sample: &Sample<'_>) -> Result<Key> {
-        Key::of(&self.description(bench, network, sample))
-    }
-
-    fn description<'a>(
-        &'a self,
-        bench: &Bench<'_>,
-        network: &'a Key,
-        sample: &'a Sample<'_>,
-    ) -> Description<'a> {
-        Description {
-            job: "curve",
-            revision: REVISIONS.curve,
-            machine: bench.machine.name(),
-            network,
-            data: &sample.hash,
-            ids: &sample.indices,
-            question: self,
-        }
-    }
-
-    /// The result, from the store or by work.
-    pub(crate) fn run(
-        &self,
-        bench: &Bench<'_>,
-        trained: &Trained,
-        sample: &Sample<'_>,
-        observer: &mut dyn RunObserver,
-    ) -> Result<CurveSamples> {
-        let key = self.key(bench, &trained.key, sample)?;
-        let total = sample.indices.len();
-        if let Some(curve) = bench.store.result(&key).and_then(|bytes| parse(&bytes, total)) {
-            return Ok(curve);
-        }
-        let cost = self.passes_per_example();
-        let chunks = in_chunks(bench, &key, sample, cost, observer, parse, |chunk| {
-            let curve = self.chunk(bench, trained, sample, chunk)?;
-            serde_json::to_vec(&curve).map_err(|e| Error::format("chunk of a curve", e))
-        })?;
-        let mut curve = CurveSamples::default();
-        for chunk in chunks {
-            curve.steps.resize(chunk.steps.len().max(curve.steps.len()), Vec::new());
-            for (all, more) in curve.steps.iter_mut().zip(chunk.steps) {
-                all.extend(more);
-            }
-            curve.robust += chunk.robust;
-            curve.total += chunk.total;
-        }
-        let bytes =
-            serde_json::to_vec(&curve).map_err(|e| Error::format("result of a curve", e))?;
-        bench.finish(&key, &self.description(bench, &trained.key, sample), &bytes)?;
-        Ok(curve)
     }
 
     fn chunk(
@@ -125,9 +80,4 @@ impl CurveJob {
         let steps = outcome.trace.into_iter().map(|step| step.gradient_norms).collect();
         Ok(CurveSamples { steps, robust, total })
     }
-}
-
-fn parse(bytes: &[u8], examples: usize) -> Option<CurveSamples> {
-    let curve: CurveSamples = serde_json::from_slice(bytes).ok()?;
-    (curve.total == examples).then_some(curve)
 }

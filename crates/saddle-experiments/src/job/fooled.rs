@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use saddle_attacks::{Driver, Judge, Objective, ProjectedAscent, ThreatModel};
 use saddle_ops::Draws;
 
-use super::{Bench, CHUNK, REVISIONS, RunObserver, Sample, Trained, in_chunks};
-use crate::{Error, Key, Result};
+use super::sampled::{Findings, SampleJob};
+use super::{Bench, CHUNK, REVISIONS, Sample, Trained};
+use crate::Result;
 
 /// What the job does, apart from the network and the digits.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -46,20 +47,12 @@ pub(crate) struct FooledDigit {
     pub(crate) attacked: Vec<u8>,
 }
 
-#[derive(Serialize)]
-struct Description<'a> {
-    job: &'static str,
-    revision: u32,
-    machine: String,
-    network: &'a Key,
-    data: &'a str,
-    ids: &'a [usize],
-    question: &'a FooledJob,
-}
+impl Findings for Fooled {
+    fn digits(&self) -> Option<usize> {
+        Some(self.examined)
+    }
 
-impl Fooled {
-    /// Adds what was found among the next digits.
-    fn extend(&mut self, next: Self) {
+    fn append(&mut self, next: Self) {
         self.examined += next.examined;
         self.fooled += next.fooled;
         for digit in next.first {
@@ -71,59 +64,17 @@ impl Fooled {
     }
 }
 
-impl FooledJob {
-    pub(crate) fn passes_per_example(&self) -> u64 {
+impl SampleJob for FooledJob {
+    const NAME: &'static str = "fooled";
+    const REVISION: u32 = REVISIONS.fooled;
+    type Findings = Fooled;
+
+    fn passes_per_example(&self) -> u64 {
         let points = self.ascent.direction.points_per_step();
         let judging = u64::from(!self.ascent.direction.is_at_iterate());
         let step = points.saturating_mul(2).saturating_add(judging);
         let run = u64::from(self.ascent.steps).saturating_mul(step).saturating_add(2);
         run.saturating_mul(u64::from(self.restarts))
-    }
-
-    pub(crate) fn key(&self, bench: &Bench<'_>, network: &Key, sample: &Sample<'_>) -> Result<Key> {
-        Key::of(&self.description(bench, network, sample))
-    }
-
-    fn description<'a>(
-        &'a self,
-        bench: &Bench<'_>,
-        network: &'a Key,
-        sample: &'a Sample<'_>,
-    ) -> Description<'a> {
-        Description {
-            job: "fooled",
-            revision: REVISIONS.fooled,
-            machine: bench.machine.name(),
-            network,
-            data: &sample.hash,
-            ids: &sample.indices,
-            question: self,
-        }
-    }
-
-    /// The result, from the store or by work.
-    pub(crate) fn run(
-        &self,
-        bench: &Bench<'_>,
-        trained: &Trained,
-        sample: &Sample<'_>,
-        observer: &mut dyn RunObserver,
-    ) -> Result<Fooled> {
-        let key = self.key(bench, &trained.key, sample)?;
-        let total = sample.indices.len();
-        if let Some(fooled) = bench.store.result(&key).and_then(|bytes| parse(&bytes, total)) {
-            return Ok(fooled);
-        }
-        let cost = self.passes_per_example();
-        let chunks = in_chunks(bench, &key, sample, cost, observer, parse, |chunk| {
-            let fooled = self.chunk(bench, trained, sample, chunk)?;
-            serde_json::to_vec(&fooled).map_err(|e| Error::format("chunk of fooled digits", e))
-        })?;
-        let mut fooled = Fooled::default();
-        chunks.into_iter().for_each(|chunk| fooled.extend(chunk));
-        let bytes = serde_json::to_vec(&fooled).map_err(|e| Error::format("fooled digits", e))?;
-        bench.finish(&key, &self.description(bench, &trained.key, sample), &bytes)?;
-        Ok(fooled)
     }
 
     fn chunk(
@@ -161,13 +112,8 @@ impl FooledJob {
                 natural: sample.data.image(verdict.id as usize).to_vec(),
                 attacked: image.iter().map(|pixel| (pixel * 255.0).round() as u8).collect(),
             };
-            found.extend(Fooled { examined: 0, fooled: 1, first: vec![digit] });
+            found.append(Fooled { examined: 0, fooled: 1, first: vec![digit] });
         }
         Ok(found)
     }
-}
-
-fn parse(bytes: &[u8], examples: usize) -> Option<Fooled> {
-    let fooled: Fooled = serde_json::from_slice(bytes).ok()?;
-    (fooled.examined == examples).then_some(fooled)
 }

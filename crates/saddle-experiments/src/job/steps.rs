@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use saddle_attacks::{Driver, Judge, Objective, ProjectedAscent, ThreatModel};
 use saddle_ops::Draws;
 
-use super::{Bench, CHUNK, REVISIONS, RunObserver, Sample, Trained, in_chunks};
-use crate::{Error, Key, Result};
+use super::sampled::{Findings, SampleJob};
+use super::{Bench, CHUNK, REVISIONS, Sample, Trained};
+use crate::Result;
 
 /// What a job of steps does, apart from the network and the digits.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -27,72 +28,27 @@ pub(crate) struct StepSurvey {
     pub(crate) fooled: Vec<Vec<[u64; 2]>>,
 }
 
-#[derive(Serialize)]
-struct Description<'a> {
-    job: &'static str,
-    revision: u32,
-    machine: String,
-    network: &'a Key,
-    data: &'a str,
-    ids: &'a [usize],
-    question: &'a StepJob,
+impl Findings for StepSurvey {
+    fn digits(&self) -> Option<usize> {
+        (self.right.len() == self.fooled.len()).then_some(self.right.len())
+    }
+
+    fn append(&mut self, next: Self) {
+        self.right.extend(next.right);
+        self.fooled.extend(next.fooled);
+    }
 }
 
-impl StepJob {
-    pub(crate) fn passes_per_example(&self) -> u64 {
+impl SampleJob for StepJob {
+    const NAME: &'static str = "steps";
+    const REVISION: u32 = REVISIONS.steps;
+    type Findings = StepSurvey;
+
+    fn passes_per_example(&self) -> u64 {
         let points = self.ascent.direction.points_per_step();
         let judging = u64::from(!self.ascent.direction.is_at_iterate());
         let step = points.saturating_mul(2).saturating_add(judging);
         u64::from(self.ascent.steps).saturating_mul(step).saturating_add(2)
-    }
-
-    pub(crate) fn key(&self, bench: &Bench<'_>, network: &Key, sample: &Sample<'_>) -> Result<Key> {
-        Key::of(&self.description(bench, network, sample))
-    }
-
-    fn description<'a>(
-        &'a self,
-        bench: &Bench<'_>,
-        network: &'a Key,
-        sample: &'a Sample<'_>,
-    ) -> Description<'a> {
-        Description {
-            job: "steps",
-            revision: REVISIONS.steps,
-            machine: bench.machine.name(),
-            network,
-            data: &sample.hash,
-            ids: &sample.indices,
-            question: self,
-        }
-    }
-
-    /// The result, from the store or by work.
-    pub(crate) fn run(
-        &self,
-        bench: &Bench<'_>,
-        trained: &Trained,
-        sample: &Sample<'_>,
-        observer: &mut dyn RunObserver,
-    ) -> Result<StepSurvey> {
-        let key = self.key(bench, &trained.key, sample)?;
-        let total = sample.indices.len();
-        if let Some(survey) = bench.store.result(&key).and_then(|bytes| parse(&bytes, total)) {
-            return Ok(survey);
-        }
-        let cost = self.passes_per_example();
-        let chunks = in_chunks(bench, &key, sample, cost, observer, parse, |chunk| {
-            let survey = self.chunk(bench, trained, sample, chunk)?;
-            serde_json::to_vec(&survey).map_err(|e| Error::format("chunk of steps", e))
-        })?;
-        let mut survey = StepSurvey::default();
-        for chunk in chunks {
-            survey.right.extend(chunk.right);
-            survey.fooled.extend(chunk.fooled);
-        }
-        let bytes = serde_json::to_vec(&survey).map_err(|e| Error::format("result of steps", e))?;
-        bench.finish(&key, &self.description(bench, &trained.key, sample), &bytes)?;
-        Ok(survey)
     }
 
     fn chunk(
@@ -128,9 +84,4 @@ fn stretches(steps: &[u32], last: u32) -> Vec<[u64; 2]> {
         }
     }
     stretches
-}
-
-fn parse(bytes: &[u8], examples: usize) -> Option<StepSurvey> {
-    let survey: StepSurvey = serde_json::from_slice(bytes).ok()?;
-    (survey.right.len() == examples && survey.fooled.len() == examples).then_some(survey)
 }

@@ -1,5 +1,6 @@
 //! What the jobs behind a cell have in common: each tells of every digit of a sample what became of it.
 
+use super::sampled::SampleJob;
 use super::{AttackJob, Bench, RunObserver, Sample, Survey, TowardJob, Trained};
 use crate::paper::{in_words, toward_in_words};
 use crate::{Key, Result};
@@ -24,41 +25,34 @@ pub(crate) trait Trial {
     ) -> Result<Survey>;
 }
 
-impl Trial for AttackJob {
+/// A job that can be told in words.
+trait InWords {
+    fn words(&self) -> Option<String>;
+}
+
+impl InWords for AttackJob {
     fn words(&self) -> Option<String> {
         self.attempt.as_ref().map(in_words)
     }
-
-    fn passes_per_example(&self) -> u64 {
-        self.passes_per_example()
-    }
-
-    fn key(&self, bench: &Bench<'_>, network: &Key, sample: &Sample<'_>) -> Result<Key> {
-        self.key(bench, network, sample)
-    }
-
-    fn run(
-        &self,
-        bench: &Bench<'_>,
-        trained: &Trained,
-        sample: &Sample<'_>,
-        observer: &mut dyn RunObserver,
-    ) -> Result<Survey> {
-        self.run(bench, trained, sample, observer)
-    }
 }
 
-impl Trial for TowardJob {
+impl InWords for TowardJob {
     fn words(&self) -> Option<String> {
         Some(toward_in_words(self))
     }
+}
+
+impl<J: SampleJob<Findings = Survey> + InWords> Trial for J {
+    fn words(&self) -> Option<String> {
+        InWords::words(self)
+    }
 
     fn passes_per_example(&self) -> u64 {
-        self.passes_per_example()
+        SampleJob::passes_per_example(self)
     }
 
     fn key(&self, bench: &Bench<'_>, network: &Key, sample: &Sample<'_>) -> Result<Key> {
-        self.key(bench, network, sample)
+        SampleJob::key(self, bench, network, sample)
     }
 
     fn run(
@@ -68,6 +62,6 @@ impl Trial for TowardJob {
         sample: &Sample<'_>,
         observer: &mut dyn RunObserver,
     ) -> Result<Survey> {
-        self.run(bench, trained, sample, observer)
+        SampleJob::run(self, bench, trained, sample, observer)
     }
 }

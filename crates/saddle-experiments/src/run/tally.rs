@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Run;
 use crate::agenda::{NetworkId, contender, curves, networks, roles};
-use crate::job::Trial;
+use crate::job::{SampleJob, Trial};
 use crate::paper::CellPlan;
 use crate::plan::{Figure1, Rivals};
 use crate::{Key, Result};

@@ -6,7 +6,7 @@ use saddle_report::curves::{DigitPair, Picture};
 use super::asked::threat;
 use super::words;
 use crate::agenda::chosen;
-use crate::job::{FooledDigit, FooledJob, RunObserver, Sample, Trained};
+use crate::job::{FooledDigit, FooledJob, RunObserver, Sample, SampleJob, Trained};
 use crate::plan::{Figure2, Plan};
 use crate::run::{Run, assemble::Book};
 use crate::{Error, Key, Result};

@@ -7,7 +7,7 @@ use saddle_report::curves::{AccuracyCurve, BoundPoint, staircase};
 
 use super::{Run, assemble::Book, bounds};
 use crate::agenda::{NetworkId, chosen};
-use crate::job::{RunObserver, Sample, StepJob, StepSurvey, Trained};
+use crate::job::{RunObserver, Sample, SampleJob, StepJob, StepSurvey, Trained};
 use crate::plan::{EpsilonCurve, Plan};
 use crate::{Error, Key, Result};
 use asked::{absent, at_radius, attacks, judge, step_by_step, with_budget};
