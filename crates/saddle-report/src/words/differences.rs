@@ -26,13 +26,19 @@ pub(crate) fn in_words(report: &Report) -> String {
 
 /// A difference as a line under [`HEAD`].
 pub(crate) fn line(row: &Difference) -> Vec<String> {
-    let accepted = row.tried.iter().filter(|tried| tried.accepted);
-    let rejected = row.tried.iter().filter(|tried| !tried.accepted);
-    let causes: Vec<String> = accepted.map(tried).collect();
-    let mut words = if causes.is_empty() { "unexplained".to_owned() } else { causes.join("; ") };
-    let others: Vec<String> = rejected.map(tried).collect();
-    if !others.is_empty() {
-        words = format!("{words}; not the cause: {}", others.join("; "));
+    let told = |which: fn(&Tried) -> bool| {
+        let tried: Vec<String> = row.tried.iter().filter(|one| which(one)).map(tried).collect();
+        tried.join("; ")
+    };
+    let causes = told(|tried| tried.accepted);
+    let mut words = if causes.is_empty() { "unexplained".to_owned() } else { causes };
+    for (what, others) in [
+        ("not the cause", told(|tried| !tried.accepted && tried.moved.is_some())),
+        ("not run", told(|tried| !tried.accepted && tried.moved.is_none())),
+    ] {
+        if !others.is_empty() {
+            words = format!("{words}; {what}: {others}");
+        }
     }
     vec![
         format!("{} ({})", row.network, row.table),
