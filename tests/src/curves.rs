@@ -8,7 +8,7 @@ use saddle_report::{Fact, Report, paper};
 
 use crate::experiments::TINY_PLAN;
 
-/// What [`curves_plan`] adds to the tiny plan: a curve of each kind and Figure 2.
+/// What [`curves_plan`] adds to the tiny plan: a curve of each kind, Figure 2, and a claim about a curve.
 pub const CURVES: &str = r#"
 [attacks.pgd_restarts]
 restarts = 3
@@ -54,6 +54,20 @@ network = "natural"
 norm = "l2"
 epsilon = 4.0
 attack = "so_long"
+
+[claims]
+alpha = 0.05
+margin = 3.0
+
+[[claims.claim]]
+id = "C6"
+words = "Enough steps fool most digits."
+
+[[claims.claim.test]]
+kind = "crosses"
+curve = "section5"
+networks = ["natural"]
+percent = 41.04
 "#;
 
 /// The tiny plan with curves and Figure 2, read.

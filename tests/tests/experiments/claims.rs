@@ -3,6 +3,7 @@
 use saddle_experiments::{Plan, Store, Unobserved};
 use saddle_report::claims::{Outcome, Verdict};
 use saddle_report::{Role, statistics};
+use saddle_tests::curves::CURVES;
 use saddle_tests::experiments::{TINY_PLAN, run_tiny};
 
 /// Claims about the plan of the tests.
@@ -114,6 +115,23 @@ fn claims_that_lead_nowhere_are_refused_with_their_place() {
         ),
     ] {
         let message = refusal(from, to);
+        assert!(message.contains(expected), "{to}: {message}");
+    }
+    let crosses = "[[claims.claim.test]]\nkind = \"crosses\"\ncurve = \"section5\"\nnetworks = []\npercent = 41.0";
+    let message = refusal("undecidable = \"This plan has no such data.\"", crosses);
+    assert!(message.contains("against steps is called `section5`"), "{message}");
+    let curves = format!("{TINY_PLAN}{CURVES}");
+    for (from, to, expected) in [
+        ("networks = [\"natural\"]\npercent", "networks = []\npercent", "at least one network"),
+        (
+            "networks = [\"natural\"]\npercent",
+            "networks = [\"madry_linf\"]\npercent",
+            "no network `madry_linf`",
+        ),
+        ("percent = 41.04", "percent = -1.0", "percent -1"),
+    ] {
+        assert!(curves.contains(from));
+        let message = Plan::parse(&curves.replace(from, to)).unwrap_err().to_string();
         assert!(message.contains(expected), "{to}: {message}");
     }
     let known = "figure = \"figure1\"\ncurve = \"natural, PGD\"\nother = \"natural\"\nfactor = 2.0\nshare = 0.9";

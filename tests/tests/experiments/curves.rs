@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use saddle_experiments::{Finished, Plan, Store, Unobserved, erase_report, render, write_all};
+use saddle_report::claims::Outcome;
 use saddle_report::curves::{AccuracyCurve, Chart};
 use saddle_report::{Report, Status};
 use saddle_tests::curves::{CURVES, curves_plan};
@@ -129,6 +130,12 @@ fn the_step_curve_is_what_shorter_attacks_leave() {
     assert!(section.title.starts_with("Section 5: S-O"), "{}", section.title);
     let level = section.threshold.as_ref().unwrap().accuracy;
     assert_eq!(any.crossing, Some(any.crossing(level)));
+    // The claim looks at the same curve.
+    let claim = &undisturbed().claims[0];
+    let [evidence] = &claim.tests[0].evidence[..] else { panic!("one seed: {claim:?}") };
+    let end = any.points.last().unwrap();
+    assert_eq!(evidence.share.map(|share| share.correct), Some(end.correct));
+    assert_ne!(claim.tests[0].outcome, Outcome::Missing);
 }
 
 #[test]

@@ -2,16 +2,17 @@
 
 use saddle_report::bounds::{Bound, Classifiers, Method, TableRow};
 use saddle_report::claims::{
-    Absent, Against, Claims, Decided, Judged, Material, Needs, Outcome, Staircase, Test, Verdict,
-    decide,
+    Absent, Against, Claims, Decided, Judged, Material, Needs, Outcome, Test, Verdict, decide,
 };
+use saddle_report::curves::{ANY_ITERATE, AccuracyCurve, Axis, Chart};
 use saddle_report::{Figure, Series};
+use saddle_tests::curves::sample_curves;
 use saddle_tests::report::claims::{
     absent, at_least, at_most, below, claim, claims, equal, judged, owned,
 };
 
 fn decided(claims: &Claims, judged: &[Judged]) -> Vec<Decided> {
-    decide(claims, &Material { judged, bounds: &[], figures: &[], staircases: &[] })
+    decide(claims, &Material { judged, bounds: &[], figures: &[], charts: &[] })
 }
 
 /// The verdict on a claim of these tests.
@@ -235,7 +236,7 @@ fn a_cell_above_the_bound_for_its_digits_contradicts() {
             judged: &cells,
             bounds: std::slice::from_ref(&bound),
             figures: &[],
-            staircases: &[],
+            charts: &[],
         };
         let row = decide(&claims(vec![claim("C", vec![test(row)])]), &material).remove(0);
         (row.verdict, row.decided_by)
@@ -278,7 +279,7 @@ fn curves_are_compared_step_by_step() {
             factor: 2.0,
             share: 0.9,
         };
-        let material = Material { judged: &[], bounds: &[], figures: &figures, staircases: &[] };
+        let material = Material { judged: &[], bounds: &[], figures: &figures, charts: &[] };
         decide(&claims(vec![claim("C", vec![test])]), &material).remove(0)
     };
     let steps = |high: usize| -> Vec<f64> {
@@ -301,16 +302,22 @@ fn curves_are_compared_step_by_step() {
 fn a_curve_of_accuracies_crosses_a_level_surely_or_not_at_all() {
     let row = |counts: &[u64]| {
         let points = counts.iter().enumerate();
-        let staircases = [Staircase {
-            curve: "steps".into(),
-            network: "net".into(),
-            seed: 1,
-            total: 200,
-            points: points.map(|(step, count)| (10.0 * step as f64, *count)).collect(),
+        let points: Vec<_> = points.map(|(step, count)| (10.0 * step as f64, *count)).collect();
+        let curve = |judged, points: &[_]| AccuracyCurve::new("net", judged, 1, 200, points);
+        // The final iterate has fallen all the way and does not count.
+        let curves = vec![
+            curve("final iterate", &[(0.0, 200), (10.0, 0)]).unwrap(),
+            curve(ANY_ITERATE, &points).unwrap(),
+        ];
+        let charts = [Chart {
+            id: "steps".into(),
+            axis: Axis::Steps,
+            curves,
+            ..sample_curves().curves.remove(0)
         }];
         let test =
             Test::Crosses { curve: "steps".into(), networks: owned(&["net"]), percent: 41.04 };
-        let material = Material { judged: &[], bounds: &[], figures: &[], staircases: &staircases };
+        let material = Material { judged: &[], bounds: &[], figures: &[], charts: &charts };
         decide(&claims(vec![claim("C", vec![test])]), &material).remove(0)
     };
     let crossed = row(&[200, 120, 82, 40]);

@@ -47,10 +47,7 @@ fn report() -> Report {
     }];
     Report {
         profile: "made up".to_owned(),
-        claims: decide(
-            &all,
-            &Material { judged: &judged, bounds: &[], figures: &[], staircases: &[] },
-        ),
+        claims: decide(&all, &Material { judged: &judged, bounds: &[], figures: &[], charts: &[] }),
         differences: differences(&cells, &judged, &causes),
         cells,
         ..Report::default()

@@ -107,10 +107,18 @@ fn check_test(plan: &Plan, place: &str, test: &Test) -> Result<()> {
             known_curve(plan, place, figure, curve)?;
             return known_curve(plan, place, figure, other);
         }
-        Test::Crosses { curve, percent: level, .. } => {
+        Test::Crosses { curve, networks, percent: level } => {
             percent(*level)?;
-            return ensure(false, || {
-                format!("{place}: no curve of accuracy against steps is called `{curve}`")
+            let Some(steps) = plan.step_curves.iter().find(|steps| steps.name == *curve) else {
+                return ensure(false, || {
+                    format!("{place}: no curve of accuracy against steps is called `{curve}`")
+                });
+            };
+            ensure(!networks.is_empty(), || format!("{place}: name at least one network"))?;
+            return networks.iter().try_for_each(|network| {
+                ensure(steps.networks.contains(network), || {
+                    format!("{place}: curve `{curve}` has no network `{network}`")
+                })
             });
         }
     }

@@ -20,7 +20,7 @@ impl Book {
             self.cells.iter().map(|cell| judged(cell, &self.details)).collect();
         judged.extend(self.rivals_judged(plan));
         let figures = &self.figures;
-        let material = Material { judged: &judged, bounds, figures, staircases: &[] };
+        let material = Material { judged: &judged, bounds, figures, charts: &self.curves };
         let decided = plan.claims.as_ref().map(|claims| decide(claims, &material));
         (decided.unwrap_or_default(), differences(&self.cells, &judged, &plan.causes))
     }

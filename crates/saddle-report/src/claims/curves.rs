@@ -1,7 +1,8 @@
 //! Tests of curves, step by step.
 
-use super::evidence::{Evidence, Found, Share, Staircase};
+use super::evidence::{Evidence, Found, Share};
 use super::verdict::Outcome;
+use crate::curves::{ANY_ITERATE, Axis, Chart};
 use crate::figure::{Figure, Series};
 
 /// The curves of that label; a label may go on with a remark in brackets.
@@ -64,25 +65,28 @@ pub(super) fn above(
     }
 }
 
-/// Where the accuracy of a network first lies at or below a level, and where it ends.
+/// Where the accuracy that an attack leaves by any iterate first lies at or below a level, and where it ends.
 pub(super) fn crosses(
     found: &mut Found,
-    staircases: &[Staircase],
+    charts: &[Chart],
     curve: &str,
     network: &str,
     percent: f64,
 ) {
-    let own = staircases.iter().filter(|own| own.curve == curve && own.network == network);
+    let own = charts.iter().filter(|chart| chart.id == curve && chart.axis == Axis::Steps);
+    let own = own.flat_map(|chart| &chart.curves);
+    let own = own.filter(|own| own.network == network && own.attack == ANY_ITERATE);
     let before = found.evidence.len();
     for stairs in own {
         let points: Vec<(f64, Share)> = stairs
             .points
             .iter()
-            .filter_map(|&(steps, correct)| Some((steps, Share::new(correct, stairs.total)?)))
+            .filter_map(|point| Some((point.at, Share::new(point.correct, stairs.total)?)))
             .collect();
         let Some((last, end)) = points.last().copied() else { continue };
         let what = format!("{network} ({curve})");
-        let mut evidence = Evidence::of(network, what, stairs.seed, format!("{percent} %"));
+        let mut evidence =
+            Evidence::of(network, what, stairs.training_seed, format!("{percent} %"));
         evidence.share = Some(end);
         let level = |share: f64| 100.0 * share <= percent;
         let crossing = points.iter().find(|(_, share)| level(share.accuracy));

@@ -6,6 +6,7 @@ use super::claim::Test;
 use super::curves;
 use super::verdict::Outcome;
 use crate::bounds::Bound;
+use crate::curves::Chart;
 use crate::figure::Figure;
 use crate::paper::row_in_words;
 use crate::statistics::{equivalence, mcnemar, paired_difference, wilson};
@@ -52,23 +53,8 @@ pub struct Material<'a> {
     pub bounds: &'a [Bound],
     /// Figures.
     pub figures: &'a [Figure],
-    /// Accuracies against the number of steps.
-    pub staircases: &'a [Staircase],
-}
-
-/// How many digits of a network stand after each number of steps of an attack.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Staircase {
-    /// Short name of the curve.
-    pub curve: String,
-    /// Name of the network.
-    pub network: String,
-    /// Seed of its training.
-    pub seed: u64,
-    /// Digits in all.
-    pub total: u64,
-    /// Numbers of steps, ascending, and the digits that stand after so many.
-    pub points: Vec<(f64, u64)>,
+    /// Accuracies against what grows.
+    pub charts: &'a [Chart],
 }
 
 /// A share of digits with its interval.
@@ -223,7 +209,7 @@ pub(super) fn gather(test: &Test, material: &Material<'_>, margin: f64) -> Found
         }
         Test::Crosses { curve, networks, percent } => {
             for network in networks {
-                curves::crosses(&mut found, material.staircases, curve, network, *percent);
+                curves::crosses(&mut found, material.charts, curve, network, *percent);
             }
         }
     }

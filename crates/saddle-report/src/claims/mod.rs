@@ -14,7 +14,7 @@
 //! | `equal` | two one-sided tests, adjusted by Holm, put the difference within the margin | its 95 % interval lies wholly beyond the margin |
 //! | `within_bound` | no more digits stand than any classifier can have robust | more do |
 //! | `curve_above` | the curve lies so many times above the other at the stated share of steps | it does so at no more than the rest of the steps |
-//! | `crosses` | the 95 % interval falls wholly to or below the level at some number of steps | it ends wholly above it, and no step reached it |
+//! | `crosses` | by any iterate, the 95 % interval falls wholly to or below the level at some number of steps | it ends wholly above it, and no step reached it |
 //!
 //! A test holds if every seed of every network holds, and contradicts if all seeds of one network do.
 //! So a single seed with another sign leaves it undecided. All p-values of all claims are one family of
@@ -32,5 +32,5 @@ pub(crate) use verdict::contradicted_everywhere;
 
 pub use causes::{Cause, Difference, Tried, differences};
 pub use claim::{Against, Claim, Claims, Needs, Test};
-pub use evidence::{Absent, Evidence, Fates, Judged, Material, Share, Staircase};
+pub use evidence::{Absent, Evidence, Fates, Judged, Material, Share};
 pub use verdict::{Decided, Outcome, Tested, Verdict, decide};

@@ -111,6 +111,9 @@ impl Chart {
     }
 }
 
+/// What a curve against steps is called in which a digit falls with the first iterate that fools.
+pub const ANY_ITERATE: &str = "any iterate";
+
 /// How the names of all drawings of charts begin.
 pub const FILE_PREFIX: &str = "curve-";
 

@@ -18,6 +18,7 @@ mod chart;
 mod digits;
 
 pub use chart::{
-    AccuracyCurve, Axis, BoundPoint, Chart, Crossing, CurvePoint, FILE_PREFIX, Threshold, staircase,
+    ANY_ITERATE, AccuracyCurve, Axis, BoundPoint, Chart, Crossing, CurvePoint, FILE_PREFIX,
+    Threshold, staircase,
 };
 pub use digits::{DigitFigure, DigitPair, Picture};

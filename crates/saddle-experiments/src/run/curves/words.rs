@@ -2,7 +2,7 @@
 
 use saddle_attacks::Direction;
 use saddle_ops::Norm;
-use saddle_report::curves::{AccuracyCurve, Axis, Chart, Threshold};
+use saddle_report::curves::{ANY_ITERATE, AccuracyCurve, Axis, Chart, Threshold};
 use saddle_report::{Fact, Setting, paper};
 
 use super::asked::{Drawing, attacks, is_section5};
@@ -13,7 +13,7 @@ use crate::plan::{AttackPlan, Figure2, Plan, StepCurve};
 use crate::{Error, Result};
 
 /// The two ways in which a curve against steps is judged; whether any iterate counts.
-pub(super) const JUDGED: [(&str, bool); 2] = [("final iterate", false), ("any iterate", true)];
+pub(super) const JUDGED: [(&str, bool); 2] = [("final iterate", false), (ANY_ITERATE, true)];
 
 /// Attacks with what the legend calls them: `PGD` or `S-O`, or their names in the plan where two would
 /// be called the same.
