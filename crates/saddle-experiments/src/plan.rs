@@ -14,24 +14,23 @@
 //!
 //! Devices, threads, kernels, folders: they belong to the machine, not to the question.
 
+mod attacks;
 mod claims;
+mod curves;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use saddle_attacks::ProjectedAscent;
 use saddle_defenses::TrainingPlan;
 use saddle_ops::{Norm, Radius};
 use saddle_report::claims::{Cause, Claims};
 use saddle_report::{Setting, TrainingNorm};
 
 use crate::digits::Digits;
-use crate::nearest::TowardNearest;
 use crate::{Error, Result};
 
-mod curves;
-
+pub use attacks::{AttackPlan, GradientFree};
 pub(crate) use claims::{BEST_RIVAL, RIVALS, check as check_claims, contender_row};
 pub use curves::{BudgetCurve, EpsilonCurve, Figure2, StepCurve};
 
@@ -127,62 +126,6 @@ pub struct NetworkPlan {
     /// Why there is no recipe yet; the cells of this network are shown as missing, with this reason.
     #[serde(default)]
     pub missing: Option<String>,
-}
-
-/// One attack with the number of its restarts.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "AttackText")]
-pub struct AttackPlan {
-    /// Independent runs of which the worst counts; 1 when left out.
-    pub restarts: u32,
-    /// Step size as a share of the radius of the threat model; with it `ascent.step_size` counts
-    /// for nothing and may be left out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub step_per_radius: Option<f64>,
-    /// Everything else.
-    pub ascent: ProjectedAscent,
-}
-
-/// [`AttackPlan`] as it is written, possibly without a step size.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AttackText {
-    #[serde(default = "one")]
-    restarts: u32,
-    #[serde(default)]
-    step_per_radius: Option<f64>,
-    ascent: toml::Table,
-}
-
-impl TryFrom<AttackText> for AttackPlan {
-    type Error = toml::de::Error;
-
-    fn try_from(text: AttackText) -> Result<Self, Self::Error> {
-        let AttackText { restarts, step_per_radius, mut ascent } = text;
-        if step_per_radius.is_some() {
-            ascent.entry("step_size").or_insert(toml::Value::Float(1.0));
-        }
-        Ok(Self { restarts, step_per_radius, ascent: ProjectedAscent::deserialize(ascent)? })
-    }
-}
-
-impl AttackPlan {
-    /// The attack with its step size at this radius.
-    pub fn at(&self, epsilon: Radius) -> ProjectedAscent {
-        let mut ascent = self.ascent;
-        if let Some(share) = self.step_per_radius {
-            ascent.step_size = share * epsilon.get();
-        }
-        ascent
-    }
-}
-
-/// An attack that asks a network for nothing but its classes.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GradientFree {
-    /// Straight toward the nearest digits of other classes.
-    pub toward_nearest: TowardNearest,
 }
 
 /// A table: networks across, threats down.
