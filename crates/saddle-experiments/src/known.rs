@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use saddle_report::Shown;
 
@@ -36,6 +37,8 @@ pub struct Known {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct KnownAttack {
     pub(crate) detail: AttackDetail,
+    /// The digits that it ran on, shared by the attacks of a line.
+    ids: Arc<[u64]>,
     /// SHA-256 of the weights that it ran on.
     pub(crate) weights: Option<String>,
 }
@@ -82,7 +85,7 @@ impl Known {
     /// The attack of this key, if it is known of exactly these digits.
     pub(crate) fn get(&self, key: &Key, digits: &[usize]) -> Option<&KnownAttack> {
         let known = self.attacks.get(key)?;
-        let same = known.detail.ids.iter().copied().eq(digits.iter().map(|&index| index as u64));
+        let same = known.ids.iter().copied().eq(digits.iter().map(|&index| index as u64));
         same.then_some(known)
     }
 
@@ -94,16 +97,18 @@ impl Known {
     fn line(&mut self, line: &str) -> Result<(), String> {
         let detail: Detail = serde_json::from_str(line).map_err(|error| error.to_string())?;
         check(&detail)?;
+        let ids: Arc<[u64]> = detail.ids.into();
         let mut dispute = None;
         for attack in detail.attacks {
             let key = attack.key.clone();
-            let known = KnownAttack { detail: attack, weights: detail.weights.clone() };
+            let (ids, weights) = (Arc::clone(&ids), detail.weights.clone());
+            let known = KnownAttack { detail: attack, ids, weights };
             if self.disputed.contains(&key) {
                 continue;
             }
             match self.attacks.get(&key) {
                 // Who computed it, and what the network is called there, is no part of a result.
-                Some(other) if !same_result(&other.detail, &known.detail) => {
+                Some(other) if !same_result(other, &known) => {
                     dispute = Some(format!("another line says something else of the job {key}"));
                     self.attacks.remove(&key);
                     self.disputed.insert(key);
@@ -123,25 +128,27 @@ fn check(detail: &Detail) -> Result<(), String> {
     let Shown::Measured { correct, total, .. } = detail.cell.shown() else {
         return Err("it is no measured cell, or its accuracy is not that of its counts".to_owned());
     };
-    let Some(first) = detail.attacks.first() else { return Err("it names no attack".to_owned()) };
+    if detail.attacks.is_empty() {
+        return Err("it names no attack".to_owned());
+    }
     let mut seen = BTreeSet::new();
-    if !first.ids.iter().all(|id| seen.insert(id)) {
+    if !detail.ids.iter().all(|id| seen.insert(id)) {
         return Err("a digit comes twice".to_owned());
     }
     for attack in &detail.attacks {
         let digits = attack.robust.bytes().filter(|digit| matches!(digit, b'0' | b'1')).count();
-        if attack.ids != first.ids || digits != attack.ids.len() || attack.robust.len() != digits {
-            return Err("its attacks tell of different digits".to_owned());
+        if digits != detail.ids.len() || attack.robust.len() != digits {
+            return Err("its attacks tell of other digits than its own".to_owned());
         }
         if ![attack.passes_per_example, attack.largest_distance].iter().all(|x| *x >= 0.0) {
             return Err("passes or distances below zero".to_owned());
         }
     }
     let left = AttackDetail::survivors(&detail.attacks) as u64;
-    if (left, first.ids.len() as u64) != (correct, total) {
+    if (left, detail.ids.len() as u64) != (correct, total) {
         return Err(format!(
             "it counts {correct} of {total} digits and tells of {left} of {}",
-            first.ids.len()
+            detail.ids.len()
         ));
     }
     let passes: f64 = detail.attacks.iter().map(|attack| attack.passes_per_example).sum();
@@ -151,8 +158,10 @@ fn check(detail: &Detail) -> Result<(), String> {
     }
 }
 
-fn same_result(one: &AttackDetail, other: &AttackDetail) -> bool {
-    one.ids == other.ids
+fn same_result(one: &KnownAttack, other: &KnownAttack) -> bool {
+    let same_digits = one.ids == other.ids;
+    let (one, other) = (&one.detail, &other.detail);
+    same_digits
         && one.robust == other.robust
         && one.passes_per_example == other.passes_per_example
         && one.largest_distance == other.largest_distance

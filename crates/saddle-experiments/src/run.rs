@@ -269,7 +269,9 @@ impl Run<'_> {
         for cell in cells {
             let Ok(work) = &cell.work else { continue };
             match self.known(work)? {
-                Some((attacks, weights)) => book.cell(cell, work, attacks, weights)?,
+                Some((attacks, weights)) => {
+                    book.cell(cell, work, self.ids(work)?, attacks, weights)?;
+                }
                 None => left.push((cell, work)),
             }
         }
@@ -278,7 +280,7 @@ impl Run<'_> {
             match self.attacks(cell, work, observer) {
                 Ok(attacks) => {
                     let weights = self.weights_hash(&work.network)?;
-                    book.cell(cell, work, attacks, weights)?;
+                    book.cell(cell, work, self.ids(work)?, attacks, weights)?;
                     if let Some(folder) = self.outside.out.as_ref().filter(|_| self.worked > before)
                     {
                         write_cells(folder, book.details())?;
@@ -303,6 +305,12 @@ impl Run<'_> {
             book.compared = true;
         }
         Ok(())
+    }
+
+    /// Index of each digit of a cell in its data set.
+    fn ids(&self, work: &Work) -> Result<Vec<u64>> {
+        let sample = self.bench.sample(&work.sample)?;
+        Ok(sample.indices.iter().map(|&index| index as u64).collect())
     }
 
     /// The attacks of a cell, each taken over or run.

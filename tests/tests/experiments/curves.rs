@@ -159,7 +159,7 @@ fn figure_2_shows_the_first_of_each_class_that_falls() {
     let plan = Plan::parse(&text).unwrap();
     let details = run_tiny(&plan, &store, &["fate"], &mut Unobserved).unwrap().details;
     let [natural, attacked] = [0, 1].map(|row| &details[row].attacks[0]);
-    let fates = natural.ids.iter().zip(natural.robust.chars().zip(attacked.robust.chars()));
+    let fates = details[0].ids.iter().zip(natural.robust.chars().zip(attacked.robust.chars()));
     let fallen: Vec<u64> =
         fates.filter(|(_, fate)| *fate == ('1', '0')).map(|(id, _)| *id).collect();
     assert_eq!(fallen.len() as u64, figure.fooled);

@@ -37,7 +37,7 @@ fn a_digit_stands_if_it_stands_under_every_threat() {
         assert!(union.attacks[0].attack.contains("l2 0.1"), "{}", union.attacks[0].attack);
         assert!(union.attacks[1].attack.contains("linf 0.01"), "{}", union.attacks[1].attack);
         for (own, row) in union.attacks.iter().zip(rows) {
-            assert_eq!((&own.robust, &own.ids), (&row.attacks[0].robust, &row.attacks[0].ids));
+            assert_eq!((&own.robust, &union.ids), (&row.attacks[0].robust, &row.ids));
         }
         let [one, other] = rows.map(|row| row.attacks[0].robust.as_bytes());
         let both = one.iter().zip(other).filter(|&(a, b)| (*a, *b) == (b'1', b'1')).count() as u64;

@@ -27,6 +27,8 @@ pub struct Detail {
     pub cell: Cell,
     /// The sample of digits, as the plan names it.
     pub digits: String,
+    /// Index of each digit in its data set.
+    pub ids: Vec<u64>,
     /// SHA-256 of the network's weight file.
     pub weights: Option<String>,
     /// Every attack of the cell, with what it did.
@@ -42,9 +44,7 @@ pub struct AttackDetail {
     pub commit: String,
     /// The attack in words; `natural` for none.
     pub attack: String,
-    /// Index of each digit in its data set.
-    pub ids: Vec<u64>,
-    /// `1` for each digit that was right and stayed right, in the order of `ids`.
+    /// `1` for each digit that was right and stayed right, in the order of the cell's `ids`.
     pub robust: String,
     /// Mean forward and backward passes per digit.
     pub passes_per_example: f64,
@@ -68,7 +68,6 @@ impl AttackDetail {
             key,
             commit,
             attack: job.words().unwrap_or_else(|| "natural".to_owned()),
-            ids: verdicts.iter().map(|verdict| verdict.id).collect(),
             robust: verdicts.iter().map(bit).collect(),
             passes_per_example: mean_passes(survey),
             largest_distance: verdicts.iter().fold(0.0, |far, v| v.distance.max(far)),
@@ -126,16 +125,17 @@ impl Book {
         &mut self,
         plan: &CellPlan,
         work: &Work,
+        ids: Vec<u64>,
         attacks: Vec<AttackDetail>,
         weights: Option<String>,
     ) -> Result<()> {
-        let total = attacks.first().map_or(0, |attack| attack.ids.len()) as u64;
+        let total = ids.len() as u64;
         let correct = AttackDetail::survivors(&attacks) as u64;
         let passes = attacks.iter().map(|attack| attack.passes_per_example).sum();
         let cell = Cell::measured(plan.key.clone(), correct, total, passes)
             .map_err(|error| Error::format("cell", error))?;
         self.cells.push(cell.clone());
-        self.details.push(Detail { cell, digits: work.sample.clone(), weights, attacks });
+        self.details.push(Detail { cell, digits: work.sample.clone(), ids, weights, attacks });
         Ok(())
     }
 

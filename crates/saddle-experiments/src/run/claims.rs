@@ -95,12 +95,11 @@ fn judged(cell: &Cell, details: &[Detail]) -> Judged {
 }
 
 fn fates(detail: &Detail) -> Fates {
-    let ids = detail.attacks.first().map(|attack| attack.ids.clone()).unwrap_or_default();
-    let mut robust = vec![true; ids.len()];
+    let mut robust = vec![true; detail.ids.len()];
     for attack in &detail.attacks {
         for (standing, bit) in robust.iter_mut().zip(attack.robust.bytes()) {
             *standing &= bit == b'1';
         }
     }
-    Fates { ids, robust }
+    Fates { ids: detail.ids.clone(), robust }
 }
