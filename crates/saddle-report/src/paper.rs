@@ -175,6 +175,7 @@ fn spoken(words: &[&str]) -> String {
         text.push_str(match (index, *word) {
             (0, "pgd") => "PGD",
             (0, "so") => "S-O",
+            (0, "fgsm") => "FGSM",
             (0, "union") => "worst of all",
             (0, "nearest") => "nearest digits",
             (_, word) => word,

@@ -47,6 +47,9 @@ pub(crate) fn table_title(grid: &Grid<'_>) -> String {
         "table1_more_strong" => "Other trainings in the strong setting".to_owned(),
         "table1_short_steps" => "A tenth of PGD's raw step, else the paper's setting".to_owned(),
         "trades_small" => "The network of the TRADES authors' program in its own norm".to_owned(),
+        "single_step" => {
+            "One step of length epsilon (FGSM), as single-step training meets it".to_owned()
+        }
         other => format!("{other} ({} setting)", setting(grid.setting)),
     }
 }
