@@ -26,7 +26,46 @@ impl Report {
     }
 }
 
+/// A part of the page with a heading, which the contents point to.
+struct Section {
+    title: String,
+    body: Markup,
+}
+
+impl Section {
+    fn new(title: impl Into<String>, body: Markup) -> Self {
+        Self { title: title.into(), body }
+    }
+
+    /// The place to jump to: the title's letters and digits, hyphens for all else.
+    fn anchor(&self) -> String {
+        let words = self.title.split(|letter: char| !letter.is_ascii_alphanumeric());
+        let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+        words.join("-").to_ascii_lowercase()
+    }
+}
+
+fn sections(report: &Report) -> Vec<Section> {
+    let mut all = Vec::new();
+    if !report.claims.is_empty() {
+        all.push(claims::verdicts(report));
+    }
+    all.extend([how_to_read(), findings(report)]);
+    all.extend(grids(&report.cells).iter().map(|grid| table(report, grid)));
+    if !report.bounds.is_empty() {
+        all.push(bounds(report));
+    }
+    all.extend(report.figures.iter().map(drawn));
+    all.extend(curves::all(report));
+    if !report.rivals.is_empty() {
+        all.push(rivals(report));
+    }
+    all.extend(provenance(&report.provenance));
+    all
+}
+
 fn render(report: &Report) -> String {
+    let sections = sections(report);
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -45,16 +84,17 @@ fn render(report: &Report) -> String {
                         code { (report.commit) } ". " (words::completeness(report)) "."
                     }
                 }
+                nav aria-label="Contents" {
+                    ol {
+                        @for section in &sections {
+                            li { a href={ "#" (section.anchor()) } { (section.title) } }
+                        }
+                    }
+                }
                 main {
-                    @if !report.claims.is_empty() { (claims::verdicts(report)) }
-                    (how_to_read())
-                    (findings(report))
-                    @for grid in grids(&report.cells) { (table(report, &grid)) }
-                    @if !report.bounds.is_empty() { (bounds(report)) }
-                    @for figure in &report.figures { (drawn(figure)) }
-                    (curves::all(report))
-                    @if !report.rivals.is_empty() { (rivals(report)) }
-                    (provenance(&report.provenance))
+                    @for section in &sections {
+                        section id=(section.anchor()) { h2 { (section.title) } (section.body) }
+                    }
                 }
             }
         }
@@ -73,16 +113,13 @@ fn colors() -> String {
     )
 }
 
-fn how_to_read() -> Markup {
-    html! {
-        h2 { "How to read this" }
-        ul { @for line in words::HOW_TO_READ { li { (line) } } }
-    }
+fn how_to_read() -> Section {
+    let lines = html! { ul { @for line in words::HOW_TO_READ { li { (line) } } } };
+    Section::new("How to read this", lines)
 }
 
-fn findings(report: &Report) -> Markup {
-    html! {
-        h2 { (words::DIFFER) }
+fn findings(report: &Report) -> Section {
+    let body = html! {
         p { (words::differ_in_words(report)) }
         @for (words, found) in words::differences(report) {
             p { b { (words) } }
@@ -91,15 +128,15 @@ fn findings(report: &Report) -> Markup {
             }
         }
         @if !report.differences.is_empty() { (claims::causes(report)) }
-    }
+    };
+    Section::new(words::DIFFER, body)
 }
 
-fn table(report: &Report, grid: &Grid<'_>) -> Markup {
+fn table(report: &Report, grid: &Grid<'_>) -> Section {
     let title = words::table_title(grid);
     let notes: Vec<_> = words::notes(report, grid).collect();
     let unmeasured = words::unmeasured(grid);
-    html! {
-        h2 { (title) }
+    let body = html! {
         p { (words::setting_in_words(grid.setting)) }
         figure.scroll role="img" aria-label=(title) {
             (PreEscaped(plot::accuracies(grid, Theme::Page)))
@@ -114,7 +151,8 @@ fn table(report: &Report, grid: &Grid<'_>) -> Markup {
             (one_network(column))
         }
         @if !unmeasured.is_empty() { p.faint { "Not measured: " (unmeasured.join(", ")) "." } }
-    }
+    };
+    Section::new(title, body)
 }
 
 /// Networks down, attacks across.
@@ -178,9 +216,8 @@ fn one_cell(cell: &Cell) -> Markup {
     }
 }
 
-fn drawn(figure: &Figure) -> Markup {
-    html! {
-        h2 { (figure.title) }
+fn drawn(figure: &Figure) -> Section {
+    let body = html! {
         figure.scroll role="img" aria-label=(figure.title) {
             (PreEscaped(plot::curves(figure, Theme::Page)))
         }
@@ -192,13 +229,13 @@ fn drawn(figure: &Figure) -> Markup {
             }
         }
         (plain(&words::FIGURE_HEAD, figure.series.iter().map(words::series)))
-    }
+    };
+    Section::new(&figure.title, body)
 }
 
-fn bounds(report: &Report) -> Markup {
+fn bounds(report: &Report) -> Section {
     let (ours, papers) = (words::bounds::sides(report), words::bounds::paper_sides(report));
-    html! {
-        h2 { (words::bounds::TITLE) }
+    let body = html! {
         @for paragraph in words::bounds::EXPLAINED { p { (paragraph) } }
         (plain(&words::bounds::HEAD, report.bounds.iter().map(words::bounds::line)))
         @if !ours.is_empty() {
@@ -210,7 +247,8 @@ fn bounds(report: &Report) -> Markup {
             p { (words::bounds::paper_in_words(report)) }
             (plain(&words::bounds::SIDES_HEAD, papers.into_iter()))
         }
-    }
+    };
+    Section::new(words::bounds::TITLE, body)
 }
 
 /// A table of words and numbers.
@@ -225,15 +263,14 @@ fn plain(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Markup {
     }
 }
 
-fn rivals(report: &Report) -> Markup {
+fn rivals(report: &Report) -> Section {
     let rows = words::sorted_rivals(&report.rivals);
     let (head, lines) = words::by_seed(&report.rivals);
     let group = |index: usize| {
         let row = rows[index];
         (&row.network, &row.norm, row.epsilon.to_bits(), row.training_seed)
     };
-    html! {
-        h2 { "S-O against its rivals" }
+    let body = html! {
         p { (words::rivals_in_words(&report.rivals)) }
         figure.scroll role="img" aria-label="Accuracy left by S-O, its parts and the best rival" {
             (PreEscaped(plot::seeds(&report.rivals, Theme::Page)))
@@ -278,7 +315,8 @@ fn rivals(report: &Report) -> Markup {
                 }
             }
         }
-    }
+    };
+    Section::new("S-O against its rivals", body)
 }
 
 fn tested(test: Option<McNemar>, none: &str, other: &str) -> Markup {
@@ -293,10 +331,10 @@ fn tested(test: Option<McNemar>, none: &str, other: &str) -> Markup {
     }
 }
 
-fn provenance(from: &Provenance) -> Markup {
-    html! {
-        @if !from.choices.is_empty() {
-            h2 { "What the paper leaves open and what was chosen" }
+fn provenance(from: &Provenance) -> Vec<Section> {
+    let mut all = Vec::new();
+    if !from.choices.is_empty() {
+        let body = html! {
             div.scroll {
                 table {
                     thead { tr { th { "choice" } th { "value" } th { "evidence" } } }
@@ -308,17 +346,21 @@ fn provenance(from: &Provenance) -> Markup {
                     }
                 }
             }
-        }
-        @if !from.failures.is_empty() {
-            h2 { "What failed" }
+        };
+        all.push(Section::new("What the paper leaves open and what was chosen", body));
+    }
+    if !from.failures.is_empty() {
+        let body = html! {
             ul { @for failure in &from.failures { li { b { (failure.what) } ": " (failure.reason) } } }
-        }
-        @if !from.notes.is_empty() {
-            h2 { "Notes" }
-            ul { @for note in &from.notes { li { (note) } } }
-        }
-        @if !from.facts.is_empty() {
-            h2 { "Where the numbers come from" }
+        };
+        all.push(Section::new("What failed", body));
+    }
+    if !from.notes.is_empty() {
+        let body = html! { ul { @for note in &from.notes { li { (note) } } } };
+        all.push(Section::new("Notes", body));
+    }
+    if !from.facts.is_empty() {
+        let body = html! {
             div.scroll {
                 table {
                     tbody {
@@ -328,6 +370,8 @@ fn provenance(from: &Provenance) -> Markup {
                     }
                 }
             }
-        }
+        };
+        all.push(Section::new("Where the numbers come from", body));
     }
+    all
 }

@@ -40,9 +40,11 @@ fn csv_quotes_what_would_break_a_line() {
 #[test]
 fn the_page_needs_nothing_from_elsewhere() {
     let page = sample().to_html();
-    for outside in ["http:", "https:", "src=", "href=", "url(", "@import", "<script", "<link"] {
+    for outside in ["http:", "https:", "src=", "url(", "@import", "<script", "<link"] {
         assert!(!page.contains(outside), "{outside}");
     }
+    let mut links = page.split("href=").skip(1);
+    assert!(links.all(|link| link.starts_with("\"#")), "a link leaves the page");
     assert!(page.contains("<svg") && page.contains("prefers-color-scheme: dark"));
     assert!(page.contains("width=device-width"));
     // Drawings take their colours from the page: no fixed colour is left in them.
@@ -227,4 +229,22 @@ fn a_chart_of_ratios_shows_what_was_measured_and_says_what_was_not() {
     assert_eq!(svg.matches("not measured").count(), 2);
     assert!(!svg.contains("NaN"));
     assert!(RatioChart::default().to_svg().starts_with("<svg"));
+}
+
+#[test]
+fn the_contents_lead_to_every_section() {
+    let page = sample().to_html();
+    let between = |text: &str, before: &str, after: &str| -> Vec<String> {
+        let parts = text.split(before).skip(1);
+        parts.filter_map(|part| Some(part.split_once(after)?.0.to_owned())).collect()
+    };
+    let contents = between(&page, "<nav", "</nav>");
+    let links = between(&contents[0], "href=\"#", "\"");
+    let sections = between(&page, "<section id=\"", "\"");
+    assert!(links.len() > 3, "{links:?}");
+    assert_eq!(links, sections);
+    assert_eq!(links.len(), page.matches("<h2>").count());
+    let different: std::collections::BTreeSet<_> = links.iter().collect();
+    assert_eq!(different.len(), links.len(), "two sections share a place: {links:?}");
+    assert!(links.iter().all(|link| !link.is_empty() && !link.contains(' ')), "{links:?}");
 }

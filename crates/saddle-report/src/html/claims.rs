@@ -2,14 +2,14 @@
 
 use maud::{Markup, html};
 
+use super::Section;
 use crate::claims::{Decided, Verdict};
 use crate::report::Report;
 use crate::words::{claims, differences};
 
 /// The verdicts in one table, with what is behind each of them below it.
-pub(super) fn verdicts(report: &Report) -> Markup {
-    html! {
-        h2 { (claims::TITLE) }
+pub(super) fn verdicts(report: &Report) -> Section {
+    let body = html! {
         @for paragraph in claims::in_words(report) { p { (paragraph) } }
         div.scroll {
             table.verdicts {
@@ -30,7 +30,8 @@ pub(super) fn verdicts(report: &Report) -> Markup {
             }
         }
         @for row in &report.claims { (details(row)) }
-    }
+    };
+    Section::new(claims::TITLE, body)
 }
 
 fn details(row: &Decided) -> Markup {
@@ -65,7 +66,7 @@ pub(super) fn causes(report: &Report) -> Markup {
     html! {
         h3 { (differences::TITLE) }
         p { (differences::in_words(report)) }
-        (table(&differences::HEAD, report.differences.iter().map(differences::line), &[6]))
+        (table(&differences::HEAD, report.differences.iter().map(differences::line), &[0, 1, 6]))
     }
 }
 
