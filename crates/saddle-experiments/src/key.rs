@@ -14,17 +14,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::{Error, Result};
+use crate::{Error, Result, lock::locked};
 
-/// The lock file with the exact version of everything that this program is built from.
-const LOCK: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.lock"));
+/// The lock file with the exact version of everything in this workspace.
+const LOCK: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.lock"));
 
 /// The program behind a result, as far as any of its results may depend on it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Program {
     /// Version of this package.
     pub version: String,
-    /// SHA-256 of `Cargo.lock`.
+    /// SHA-256 of what `Cargo.lock` says of the packages that this one is built from, directly or not
+    /// ([`locked`]); what serves only tests, benches or the browser changes no result.
     pub lock: String,
 }
 
@@ -34,7 +35,7 @@ impl Program {
         static THIS: OnceLock<Program> = OnceLock::new();
         THIS.get_or_init(|| Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            lock: sha256_hex(LOCK),
+            lock: sha256_hex(locked(LOCK, env!("CARGO_PKG_NAME")).as_bytes()),
         })
     }
 }

@@ -5,7 +5,7 @@
 //! come out. [`Laboratory::run`] turns it into jobs — train, attack, curve, steps, fooled digits, bound — and keeps every result
 //! and every half-finished one in a [`Store`], under a [`Key`] that is the hash of all that it
 //! depends on: the plan's part, the keys of its inputs, the data, the revision of the algorithm,
-//! the program's version and `Cargo.lock`, and the kernels. So the same work is never done twice, a changed setting never meets an old result,
+//! the program's version and what `Cargo.lock` says of its dependencies, and the kernels. So the same work is never done twice, a changed setting never meets an old result,
 //! and a run that was killed goes on where it was.
 //!
 //! # Invariants
@@ -29,6 +29,7 @@ mod given;
 mod job;
 mod key;
 mod known;
+mod lock;
 mod nearest;
 mod paper;
 mod plan;
@@ -46,6 +47,7 @@ pub use given::Given;
 pub use job::{Data, Machine, RunObserver, Unobserved};
 pub use key::{Key, Program, canonical_json, sha256_hex};
 pub use known::Known;
+pub use lock::locked;
 pub use nearest::{Among, TowardNearest, nearest_of_other_classes, toward_nearest};
 pub use plan::{
     AttackPlan, BoundThreat, Bounds, BudgetCurve, Choice, Curve, EpsilonCurve, Figure1, Figure2,

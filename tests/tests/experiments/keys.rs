@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use saddle_experiments::{
-    Key, Laboratory, Machine, Plan, Program, Store, Unobserved, canonical_json, sha256_hex,
+    Key, Laboratory, Machine, Plan, Program, Store, Unobserved, canonical_json, locked, sha256_hex,
 };
 use saddle_model::Executor;
 use saddle_tests::experiments::{
@@ -128,7 +128,8 @@ fn a_training_without_sources_is_described_as_it_always_was() {
 #[test]
 fn the_program_is_known_by_its_lock_file() {
     let lock = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.lock")).unwrap();
-    assert_eq!(Program::this().lock, sha256_hex(&lock));
+    let lock = String::from_utf8(lock).unwrap();
+    assert_eq!(Program::this().lock, sha256_hex(locked(&lock, "saddle-experiments").as_bytes()));
 }
 
 #[test]
@@ -173,5 +174,59 @@ proptest! {
         let finite = |map: &BTreeMap<String, f64>| map.values().all(|value| value.is_finite());
         prop_assume!(finite(&one) && finite(&two));
         prop_assert_eq!(one == two, Key::of(&one).unwrap() == Key::of(&two).unwrap());
+    }
+}
+
+#[test]
+fn only_what_a_package_is_built_from_counts() {
+    let lock = r#"
+        version = 4
+        [[package]]
+        name = "attack"
+        version = "1.0.0"
+        dependencies = ["noise 2.0.0", "tensor"]
+        [[package]]
+        name = "noise"
+        version = "1.0.0"
+        checksum = "a1"
+        [[package]]
+        name = "noise"
+        version = "2.0.0"
+        checksum = "a2"
+        [[package]]
+        name = "page"
+        version = "1.0.0"
+        dependencies = ["attack", "noise 1.0.0"]
+        [[package]]
+        name = "tensor"
+        version = "3.1.0"
+        checksum = "b1"
+        dependencies = ["noise 2.0.0", "attack"]
+    "#;
+    let needs = "attack 1.0.0 -\nnoise 2.0.0 a2\ntensor 3.1.0 b1\n";
+    assert_eq!(locked(lock, "attack"), needs);
+    // What serves only the page may change; what the attack needs, at any depth, may not.
+    for other in ["\"a1\"", "\"page\""] {
+        assert_eq!(locked(&lock.replace(other, "\"other\""), "attack"), needs);
+    }
+    for own in ["\"a2\"", "\"b1\"", "3.1.0"] {
+        assert_ne!(locked(&lock.replace(own, "\"other\""), "attack"), needs);
+    }
+    // Whatever cannot be followed counts as a whole.
+    for broken in [lock.replace("name = \"tensor\"", "name = \"x\""), lock[1..40].to_owned()] {
+        assert_eq!(locked(&broken, "attack"), broken);
+    }
+    assert_eq!(locked(lock, "absent"), lock);
+}
+
+#[test]
+fn the_programs_lock_leaves_out_what_only_tests_and_pages_need() {
+    let lock = include_str!("../../../Cargo.lock");
+    let own = locked(lock, "saddle-experiments");
+    for needed in ["candle-core ", "saddle-ops ", "rand_chacha ", "libm "] {
+        assert!(own.lines().any(|line| line.starts_with(needed)), "{needed}");
+    }
+    for other in ["proptest ", "divan ", "wasm-bindgen-test ", "saddle-web ", "clap "] {
+        assert!(own.lines().all(|line| !line.starts_with(other)), "{other}");
     }
 }
