@@ -143,7 +143,7 @@ pub(crate) struct Import {
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Examples:
-  saddle export linf.safetensors --results results/quick --out zoo/madry_linf.safetensors
+  saddle export linf.safetensors --results results/cpu --out zoo/madry_linf.safetensors
   saddle export --network natural --profile cpu --store results/cpu/store \\
       --results results/cpu --out zoo/natural.safetensors")]
 pub(crate) struct Export {
