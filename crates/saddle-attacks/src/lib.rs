@@ -14,7 +14,7 @@
 //!   64 bits, on the very images that count, and one infeasible image fails the whole run.
 //!
 //! Because an attack only asks, the same run can be stepped by a test, by a training loop
-//! ([`perturb`]) or by a browser that wants one step per message ([`answer`]).
+//! ([`perturb`]) or by a browser that wants one step per message ([`Stepwise`]).
 //!
 //! # Conventions
 //!
@@ -31,6 +31,7 @@
 
 mod ascent_on;
 mod attack;
+mod attack_settings;
 mod diagnostics;
 mod direction;
 mod driver;
@@ -38,6 +39,7 @@ mod error;
 mod examples;
 mod fgsm;
 mod pgd;
+mod plane;
 mod projected_ascent;
 mod second_order;
 mod threat_model;
@@ -47,11 +49,13 @@ mod verdict;
 
 pub use ascent_on::{AscentOn, WhenFlat};
 pub use attack::{Answer, Attack, Perturbed, Query, Run, answer, perturb};
+pub use attack_settings::{AttackKind, AttackSettings, RuleKind, SettingsLoss, StartKind};
 pub use diagnostics::{GradientInspection, inspect_gradients};
 pub use direction::Direction;
-pub use driver::Driver;
+pub use driver::{Driver, Request, Standing, Stepwise};
 pub use error::{Error, Result};
 pub use examples::{Examples, select_rows};
+pub use plane::Plane;
 pub use projected_ascent::{ProjectedAscent, Start};
 pub use threat_model::{Goal, Objective, ThreatModel};
 pub use toward_images::TowardImages;

@@ -1,6 +1,8 @@
 //! Descriptions of attacks survive writing and reading, and misspelt ones are refused.
 
-use saddle_attacks::{Direction, Driver, Judge, ProjectedAscent, Start, ThreatModel};
+use saddle_attacks::{
+    AttackSettings, Direction, Driver, Judge, ProjectedAscent, Start, ThreatModel,
+};
 use saddle_model::LossKind;
 use saddle_ops::{Norm, StepRule};
 
@@ -77,4 +79,72 @@ fn names_say_which_member_of_the_family() {
     assert_eq!(ProjectedAscent::pgd(Norm::L2, 0.25, 40).name(), "PGD 40 x 0.25");
     let second_order = ProjectedAscent::second_order(Norm::L2, 0.25, 40, 0.2, 10);
     assert_eq!(second_order.name(), "S-O 40 x 0.25");
+}
+
+/// What a form says of S-O, with one field replaced or added.
+fn form(field: &str, value: serde_json::Value) -> Result<AttackSettings, serde_json::Error> {
+    let mut form = serde_json::json!({
+        "kind": "so", "norm": "linf", "epsilon": 0.3, "stepSize": 0.01, "steps": 40, "sigma": 0.1, "samples": 20,
+        "start": "natural", "rule": "steepest",
+    });
+    form[field] = value;
+    serde_json::from_value(form)
+}
+
+#[test]
+fn a_form_means_the_attack_that_it_names() {
+    let meant = |field: &str, value: serde_json::Value| {
+        form(field, value).expect("read").attack().expect("sound").0
+    };
+    let so = ProjectedAscent::second_order(Norm::Linf, 0.01, 40, 0.1, 20);
+    assert_eq!(meant("kind", "so".into()), so);
+    let (_, threat_model) = form("kind", "so".into()).expect("read").attack().expect("sound");
+    assert_eq!(threat_model, ThreatModel::new(Norm::Linf, 0.3).expect("usable"));
+    let pgd = ProjectedAscent::pgd(Norm::Linf, 0.01, 40);
+    assert_eq!(meant("kind", "pgd".into()), pgd);
+    let radius = saddle_ops::Radius::new(0.3).expect("usable");
+    assert_eq!(meant("kind", "fgsm".into()), ProjectedAscent::fgsm(Norm::Linf, radius));
+    let (sigma, samples) = (0.1, 20);
+    assert_eq!(meant("kind", "so_even".into()).direction, Direction::Even { sigma, samples });
+    assert_eq!(meant("kind", "so_odd".into()).direction, Direction::Odd { sigma, samples });
+    assert_eq!(meant("norm", "l2".into()).rule, StepRule::Unit);
+    assert_eq!(meant("norm", "l1".into()).rule, StepRule::Coordinate);
+    for (name, rule) in [("raw", StepRule::Raw), ("sign", StepRule::Sign), ("unit", StepRule::Unit)]
+    {
+        assert_eq!(meant("rule", name.into()).rule, rule);
+    }
+    assert_eq!(meant("start", "uniform".into()).start, Start::Uniform);
+    assert_eq!(meant("start", "gaussian".into()).start, Start::Gaussian { sigma: 0.1 });
+    let mut wide = form("start", "gaussian".into()).expect("read");
+    wide.start_sigma = Some(0.5);
+    assert_eq!(wide.attack().expect("sound").0.start, Start::Gaussian { sigma: 0.5 });
+    assert_eq!(meant("momentum", 0.75.into()).momentum, 0.75);
+    assert_eq!(meant("loss", "cw_margin".into()).loss, LossKind::Margin);
+    let text = serde_json::to_string(&wide).expect("written");
+    assert_eq!(serde_json::from_str::<AttackSettings>(&text).expect("read"), wide);
+}
+
+#[test]
+fn a_hostile_form_is_refused() {
+    for (field, value) in [
+        ("kind", serde_json::json!("magic")),
+        ("epsilon", 0.into()),
+        ("epsilon", (-1).into()),
+        ("steps", (-1).into()),
+        ("steps", 1.5.into()),
+        ("samples", serde_json::json!(null)),
+        ("colour", "red".into()),
+    ] {
+        assert!(form(field, value.clone()).is_err(), "{field}: {value}");
+    }
+    for (field, value) in [
+        ("steps", serde_json::json!(0)),
+        ("stepSize", 0.into()),
+        ("samples", 0.into()),
+        ("sigma", (-0.1).into()),
+        ("momentum", 2.into()),
+    ] {
+        let read = form(field, value.clone()).expect("well formed");
+        assert!(read.attack().is_err(), "{field}: {value}");
+    }
 }

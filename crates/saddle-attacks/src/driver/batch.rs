@@ -10,7 +10,7 @@ use saddle_ops::{Draws, GradientHealth, Norm};
 
 use super::{Driver, ledger::Ledger, question::Question, referee::Referee};
 use crate::{
-    attack::{Answer, Query, Run, answer, evaluate},
+    attack::{Answer, Attack, Query, Run, answer, evaluate, scores},
     error::{Error, Result},
     examples::select_rows,
     trace::StepTrace,
@@ -45,7 +45,9 @@ struct Record {
 /// A batch under attack.
 pub(super) struct Batch<'a> {
     driver: &'a Driver,
-    referee: Referee<'a>,
+    classifier: &'a dyn Classifier,
+    attack: &'a dyn Attack,
+    referee: Referee,
     /// Who answers questions for gradients, if not the classifier that is attacked.
     guide: Option<&'a dyn Classifier>,
     draws: Draws,
@@ -70,13 +72,17 @@ impl<'a> Batch<'a> {
     /// Judges the natural images: one forward pass each.
     pub(super) fn new(
         driver: &'a Driver,
-        referee: Referee<'a>,
+        classifier: &'a dyn Classifier,
+        attack: &'a dyn Attack,
+        referee: Referee,
         guide: Option<&'a dyn Classifier>,
         draws: Draws,
     ) -> Result<Self> {
         let count = referee.examples.len();
         let mut batch = Self {
             driver,
+            classifier,
+            attack,
             referee,
             guide,
             draws,
@@ -125,7 +131,7 @@ impl<'a> Batch<'a> {
     fn restart(&mut self, number: u32, active: Vec<usize>) -> Result<()> {
         let examples = self.referee.examples.select(&active)?;
         let objective = self.referee.objective.select(&active)?;
-        let run = self.referee.attack.begin(&examples, &objective, self.draws, number)?;
+        let run = self.attack.begin(&examples, &objective, self.draws, number)?;
         let mut restart =
             Restart { number, run, judged: vec![None; active.len()], active, step: 0 };
         let iterate = self.iterate(&restart)?;
@@ -183,7 +189,7 @@ impl<'a> Batch<'a> {
         query: &Query,
         question: &Question<'_>,
     ) -> Result<()> {
-        let asked = self.guide.filter(|_| question.gradient).unwrap_or(self.referee.classifier);
+        let asked = self.guide.filter(|_| question.gradient).unwrap_or(self.classifier);
         let Some(answer) = answer(asked, query)? else { return Ok(()) };
         let backward = u64::from(question.gradient);
         for &row in question.rows {
@@ -228,7 +234,7 @@ impl<'a> Batch<'a> {
             self.health += restart.run.health().get(row).copied().unwrap_or_default();
             let example = restart.active[row];
             let prediction = restart.judged[row].ok_or_else(|| {
-                Error::attack(&self.referee.attack.name(), "the last iterate was not judged")
+                Error::attack(&self.referee.attack, "the last iterate was not judged")
             })?;
             let fooled = self.referee.fooled(example, prediction);
             let record = &mut self.records[example];
@@ -310,7 +316,7 @@ impl<'a> Batch<'a> {
         for &example in examples {
             self.ledger.charge(example, 1, 0);
         }
-        self.referee.look(examples, images)
+        self.referee.predictions(examples, &scores(self.classifier, images)?)
     }
 
     /// Where the rows stand, checked for shape.
@@ -321,7 +327,7 @@ impl<'a> Batch<'a> {
         let health = restart.run.health().len();
         if iterate.dims() != expected || ![0, restart.active.len()].contains(&health) {
             return Err(Error::attack(
-                &self.referee.attack.name(),
+                &self.referee.attack,
                 format!(
                     "iterate of shape {:?} with the health of {health} rows, expected {expected:?}",
                     iterate.dims()
@@ -344,7 +350,7 @@ impl<'a> Batch<'a> {
         } else {
             let rows: Vec<usize> = (0..restart.active.len()).collect();
             self.diagnostic_passes += 2 * rows.len() as u64;
-            Some(evaluate(self.referee.classifier, &iterate, &rows, question.loss, true)?)
+            Some(evaluate(self.classifier, &iterate, &rows, question.loss, true)?)
         };
         let seen = bought.as_ref().unwrap_or(answer);
         let Some(gradient) = &seen.gradient else { return Ok(()) };
@@ -371,15 +377,15 @@ impl<'a> Batch<'a> {
 
     fn question<'q>(&self, restart: &Restart, query: &'q Query) -> Result<Option<Question<'q>>> {
         let image = &self.referee.examples.images().dims()[1..];
-        let attack = self.referee.attack.name();
-        let question = Question::read(query, &attack, restart.active.len(), image)?;
+        let attack = &self.referee.attack;
+        let question = Question::read(query, attack, restart.active.len(), image)?;
         // A verdict for free must be a verdict on the iterate itself: the same tensor, or the same numbers.
         if let (Some(Question { at_iterate: true, points, .. }), iterate) =
             (&question, self.iterate(restart)?)
             && points.id() != iterate.id()
             && Norm::Linf.distances(points, &iterate)?.into_iter().any(|distance| distance > 0.0)
         {
-            return Err(Error::attack(&attack, "calls points the iterate that are others"));
+            return Err(Error::attack(attack, "calls points the iterate that are others"));
         }
         Ok(question)
     }

@@ -40,6 +40,7 @@ mod batch;
 mod ledger;
 mod question;
 mod referee;
+mod stepwise;
 
 use saddle_model::Classifier;
 use saddle_ops::{Draws, GradientHealth};
@@ -58,6 +59,8 @@ use crate::{
 
 use batch::Batch;
 use referee::Referee;
+
+pub use stepwise::{Request, Standing, Stepwise};
 
 /// How an attack is run and judged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -162,8 +165,8 @@ impl Driver {
             let rows: Vec<usize> = (start..examples.len().min(start + self.batch)).collect();
             let part = examples.select(&rows)?;
             let objective = objective.select(&rows)?;
-            let referee = Referee { classifier, attack, examples: part, objective };
-            let outcome = Batch::new(self, referee, guide, draws)?.run()?;
+            let referee = Referee { attack: attack.name(), examples: part, objective };
+            let outcome = Batch::new(self, classifier, attack, referee, guide, draws)?.run()?;
             verdicts.extend(outcome.verdicts);
             images.push(outcome.images);
             final_images.push(outcome.final_images);

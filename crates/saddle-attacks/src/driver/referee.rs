@@ -1,32 +1,25 @@
 //! Says what an image is worth: its class, its distance, whether it may be handed in at all.
 //!
-//! Knows the natural images and the goal, and takes nobody's word for either.
+//! Knows the natural images and the goal, and takes nobody's word for either. Logits it is given.
 
 use candle_core::{D, DType, Tensor};
-use saddle_model::Classifier;
 use saddle_ops::TOLERANCE;
 
 use crate::{
-    attack::{Attack, scores},
     error::{Error, Result},
     examples::{Examples, select_rows},
     threat_model::Objective,
 };
 
 /// Judges images of a batch of examples; numbers are positions in that batch.
-pub(super) struct Referee<'a> {
-    pub(super) classifier: &'a dyn Classifier,
-    pub(super) attack: &'a dyn Attack,
+pub(super) struct Referee {
+    /// Name of the attack, for complaints about it.
+    pub(super) attack: String,
     pub(super) examples: Examples,
     pub(super) objective: Objective,
 }
 
-impl Referee<'_> {
-    /// Classes of images, by one forward pass each.
-    pub(super) fn look(&self, examples: &[usize], images: &Tensor) -> Result<Vec<u32>> {
-        self.predictions(examples, &scores(self.classifier, images)?)
-    }
-
+impl Referee {
     /// The first largest logit of each row; refuses NaN and infinity.
     pub(super) fn predictions(&self, examples: &[usize], logits: &Tensor) -> Result<Vec<u32>> {
         let rows = logits.to_dtype(DType::F64)?.to_vec2::<f64>()?;
@@ -72,7 +65,7 @@ impl Referee<'_> {
                 format!("pixels from {low} to {high}, allowed {:?}", goal.pixels())
             };
             let example = self.examples.ids()[examples[row]];
-            return Err(Error::Infeasible { attack: self.attack.name(), example, figures });
+            return Err(Error::Infeasible { attack: self.attack.clone(), example, figures });
         }
         Ok(distances)
     }
