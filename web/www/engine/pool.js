@@ -1,0 +1,86 @@
+/**
+ * Points split over workers.
+ *
+ * Each worker gets one run of consecutive points, and the answers are joined in the order of the points. A point's answer
+ * does not depend on its company, so no bit depends on the number of workers.
+ *
+ * @module
+ */
+
+import { buffers, Caller } from './calls.js';
+
+/** Numbers for each point in the fields of an answer. */
+const WIDTHS = { losses: 1, logits: 10, gradient: 784 };
+
+/** Pixels of a digit. */
+const PIXELS = 784;
+
+export class Pool {
+  /** @param {MessagePort[]} ports */
+  constructor(ports) {
+    this.workers = ports.map((port) => new Caller(port));
+  }
+
+  /**
+   * @param {string} id
+   * @param {ArrayBuffer} bytes
+   */
+  async load(id, bytes) {
+    await Promise.all(this.workers.map((worker) => worker.call('load', { id, bytes })));
+  }
+
+  /**
+   * @param {import('./protocol.js').Task} task
+   * @returns {Promise<import('./protocol.js').Answers>}
+   */
+  async evaluate(task) {
+    const { points, labels } = task;
+    const count = Math.ceil(points.length / PIXELS);
+    const shares = split(count, this.workers.length);
+    const answers = await Promise.all(
+      shares.map(([start, end], index) => {
+        const part = {
+          ...task,
+          points: points.slice(start * PIXELS, end * PIXELS),
+          labels: labels.slice(start, end),
+        };
+        return this.workers[index].call('evaluate', part, buffers(part));
+      }),
+    );
+    return answers.length === 1 ? answers[0] : join(answers, count);
+  }
+}
+
+/**
+ * Consecutive shares that differ by at most one; none is empty but the only one.
+ *
+ * @param {number} count
+ * @param {number} workers
+ * @returns {[number, number][]}
+ */
+export function split(count, workers) {
+  const shares = Math.max(1, Math.min(count, workers));
+  const at = (/** @type {number} */ share) => Math.floor((share * count) / shares);
+  return Array.from({ length: shares }, (_, share) => [at(share), at(share + 1)]);
+}
+
+/**
+ * @param {import('./protocol.js').Answers[]} answers
+ * @param {number} count
+ * @returns {import('./protocol.js').Answers}
+ */
+function join(answers, count) {
+  /** @type {any} */
+  const joined = {};
+  for (const [field, width] of Object.entries(WIDTHS)) {
+    const first = answers[0][field];
+    const whole = new first.constructor(first.length === 0 ? 0 : count * width);
+    let place = 0;
+    for (const answer of answers) {
+      whole.set(answer[field], place);
+      place += answer[field].length;
+    }
+    joined[field] = whole;
+  }
+  return joined;
+}
