@@ -48,6 +48,43 @@ pub fn conflicts(data: &Dataset, indices: &[usize], norm: Norm, epsilon: Radius)
     (0..indices.len()).into_par_iter().flat_map_iter(row).collect()
 }
 
+/// Two differently labelled digits whose balls share an image.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ClosePair {
+    /// Index of one digit, the smaller.
+    pub first: usize,
+    /// Index of the other.
+    pub second: usize,
+    /// Their distance in pixel units.
+    pub distance: f64,
+}
+
+/// The `count` closest pairs of differently labelled digits among those that are in conflict; closest first, and the
+/// smaller indices first among equals. Fewer when there are not so many.
+pub fn closest_conflicts(
+    data: &Dataset,
+    norm: Norm,
+    epsilon: Radius,
+    count: usize,
+) -> Vec<ClosePair> {
+    let everyone: Vec<usize> = (0..data.len()).collect();
+    let pairs = conflicts(data, &everyone, norm, epsilon);
+    let mut measured: Vec<(u64, usize, usize)> = pairs
+        .into_par_iter()
+        .map(|[first, second]| (first as usize, second as usize))
+        .map(|(first, second)| (distance(data, first, second, norm), first, second))
+        .collect();
+    measured.sort_unstable();
+    measured.truncate(count);
+    let in_pixels = |distance: u64| match norm {
+        Norm::L2 => (distance as f64).sqrt() / 255.0,
+        Norm::L1 | Norm::Linf => distance as f64 / 255.0,
+    };
+    let pair =
+        |(distance, first, second)| ClosePair { first, second, distance: in_pixels(distance) };
+    measured.into_iter().map(pair).collect()
+}
+
 /// Whether two digits of a data set are in conflict: [`conflicts`] for one pair, measured plainly.
 ///
 /// This is what witnesses of bounds are checked with. It shares only the limit with [`conflicts`].

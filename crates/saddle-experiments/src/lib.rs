@@ -39,7 +39,7 @@ mod validate;
 mod write;
 
 pub use card::model_card;
-pub use conflicts::{conflicts, in_conflict};
+pub use conflicts::{ClosePair, closest_conflicts, conflicts, in_conflict};
 pub use digits::{Digits, Part};
 pub use error::{Error, Result};
 pub use foreign::name_map;

@@ -40,6 +40,7 @@ pub(crate) enum Command {
     Attack(Attack),
     Import(Import),
     Export(Export),
+    Digits(Digits),
     Reproduce(Reproduce),
     Report(Report),
 }
@@ -168,6 +169,35 @@ pub(crate) struct Export {
     pub(crate) computing: Computing,
 }
 
+/// Write test digits as the browser demo reads them: `digits.bin` and `digits.json`.
+///
+/// The digits are drawn so that each label has its share and each half of the test set gives half of them.
+/// Behind them stand the closest pairs of digits of different labels whose l2 balls of radius 4 meet: no
+/// classifier is robust on both.
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Files:
+  digits.bin   bytes 0 to 255, 784 for each image, row by row
+  digits.json  count, ids and labels of the digits; sha256 of digits.bin; pairs, each with the indices
+               `first` and `second` in the test set, labels, l2 distance, and as `pixels` the places of both
+               images in digits.bin")]
+pub(crate) struct Digits {
+    /// How many digits.
+    #[arg(long, default_value_t = 200, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) count: u32,
+    /// How many pairs.
+    #[arg(long, default_value_t = 12, value_name = "N")]
+    pub(crate) pairs: u32,
+    /// Seed of the drawing.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) seed: u64,
+    /// Folder of the two files.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) computing: Computing,
+}
+
 /// Which plan to follow.
 #[derive(Args, Debug)]
 pub(crate) struct PlanChoice {
@@ -191,6 +221,7 @@ Examples:
   saddle attack --weights net.safetensors --attack pgd --norm linf --epsilon 0.3
   saddle attack --weights net.safetensors --attack so --norm l2 --epsilon 2 --steps 400 \\
       --step-size 0.125 --count 500 --offset 1000 --out verdicts.json --images images.npz
+  saddle attack --replay saddle-a.json
 
 Attacks:
   fgsm     one step of length epsilon
@@ -200,9 +231,14 @@ Attacks:
   even     S-O from antithetic pairs, added: its curvature cancels
   odd      S-O from antithetic pairs, subtracted: its curvature alone")]
 pub(crate) struct Attack {
+    /// Run the attack again that the browser demo exported, and print both outcomes side by side.
+    /// `--weights` says where the network's file is [default: its name in `zoo`]; its SHA-256 must be
+    /// the exported one.
+    #[arg(long, value_name = "FILE.json", conflicts_with_all = ["attack", "norm", "epsilon"])]
+    pub(crate) replay: Option<PathBuf>,
     /// Weight file: safetensors, or a state dict that PyTorch saved (`.pt`, `.pth`).
-    #[arg(long, value_name = "FILE")]
-    pub(crate) weights: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "replay")]
+    pub(crate) weights: Option<PathBuf>,
     /// What the file's names and layouts are in ours (TOML); `saddle import --help` shows the form.
     #[arg(long, value_name = "FILE.toml")]
     pub(crate) names: Option<PathBuf>,
@@ -211,14 +247,14 @@ pub(crate) struct Attack {
     #[arg(long, value_name = "NAME")]
     pub(crate) network: Option<String>,
     /// The attack.
-    #[arg(long, value_enum)]
-    pub(crate) attack: AttackName,
+    #[arg(long, value_enum, required_unless_present = "replay")]
+    pub(crate) attack: Option<AttackName>,
     /// Norm of the threat model: l1, l2 or linf.
-    #[arg(long)]
-    pub(crate) norm: Norm,
+    #[arg(long, required_unless_present = "replay")]
+    pub(crate) norm: Option<Norm>,
     /// Radius of the threat model in pixel units (a pixel goes from 0 to 1); greater than 0.
-    #[arg(long, value_name = "E", value_parser = radius)]
-    pub(crate) epsilon: Radius,
+    #[arg(long, value_name = "E", value_parser = radius, required_unless_present = "replay")]
+    pub(crate) epsilon: Option<Radius>,
     /// Steps of each restart [default: 40; fgsm: 1].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) steps: Option<u32>,

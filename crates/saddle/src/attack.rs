@@ -1,5 +1,7 @@
 //! `saddle attack`: one attack on one weight file.
 
+use std::path::Path;
+
 use anyhow::{Context, Result, bail};
 use candle_core::{Device, Tensor};
 use serde::Serialize;
@@ -11,7 +13,7 @@ use saddle_attacks::{
 use saddle_data::{Dataset, Split};
 use saddle_experiments::{Machine, sha256_hex};
 use saddle_model::{Executor, NameMap, Network, load_network_by};
-use saddle_ops::{Draws, Norm, StepRule, steepest};
+use saddle_ops::{Draws, Norm, Radius, StepRule, steepest};
 use saddle_report::statistics::wilson;
 
 use crate::Ended;
@@ -48,18 +50,45 @@ struct Found<'a> {
     verdicts: &'a [Verdict],
 }
 
+/// What the command line has to say unless an attack is run again.
+struct Asked<'a> {
+    weights: &'a Path,
+    attack: AttackName,
+    norm: Norm,
+    epsilon: Radius,
+}
+
+impl<'a> Asked<'a> {
+    fn of(arguments: &'a Attack) -> Result<Self> {
+        match arguments {
+            Attack {
+                weights: Some(weights),
+                attack: Some(attack),
+                norm: Some(norm),
+                epsilon: Some(epsilon),
+                ..
+            } => Ok(Self { weights, attack: *attack, norm: *norm, epsilon: *epsilon }),
+            _ => bail!("name --weights, --attack, --norm and --epsilon, or --replay"),
+        }
+    }
+}
+
 pub(crate) fn run(arguments: &Attack) -> Result<Ended> {
-    let ascent = settings(arguments);
+    if let Some(exported) = &arguments.replay {
+        return crate::replay::run(exported, arguments.weights.as_deref(), &arguments.computing);
+    }
+    let asked = Asked::of(arguments)?;
+    let ascent = settings(arguments, &asked);
     ascent.check()?;
     let machine = environment::machine(&arguments.computing)?;
     for path in [&arguments.out, &arguments.images, &arguments.trace].into_iter().flatten() {
         environment::check_file_writable(path)?;
     }
-    let bytes = std::fs::read(&arguments.weights)
-        .with_context(|| format!("cannot read {}", arguments.weights.display()))?;
+    let bytes = std::fs::read(asked.weights)
+        .with_context(|| format!("cannot read {}", asked.weights.display()))?;
     let names = environment::names(arguments.names.as_ref())?;
     let network = open(&bytes, arguments.network.as_deref(), names.as_ref(), &machine)
-        .with_context(|| arguments.weights.display().to_string())?;
+        .with_context(|| asked.weights.display().to_string())?;
     let guide = guide(arguments, &network, &machine)?;
     let digits = environment::digits(&arguments.computing, Split::Test)?;
     let end = arguments.offset.saturating_add(arguments.count as usize);
@@ -81,7 +110,7 @@ pub(crate) fn run(arguments: &Attack) -> Result<Ended> {
         restarts: arguments.restarts,
         trace: arguments.trace.is_some(),
     };
-    let threat = ThreatModel::new(arguments.norm, arguments.epsilon.get())?;
+    let threat = ThreatModel::new(asked.norm, asked.epsilon.get())?;
     let objective = Objective::untargeted(threat);
     let (mut verdicts, mut trace) = (Vec::new(), Vec::new());
     let mut images =
@@ -113,7 +142,8 @@ pub(crate) fn run(arguments: &Attack) -> Result<Ended> {
         return Ok(Ended::Interrupted);
     }
     let networks = (&network, guide.as_ref().unwrap_or(&network));
-    let found = summary(arguments, &ascent, &bytes, networks, &digits, &driver, &verdicts);
+    let found =
+        summary((arguments, &asked), &ascent, &bytes, networks, &digits, &driver, &verdicts);
     print(&found);
     if let Some(path) = &arguments.out {
         write_file(path, &serde_json::to_vec_pretty(&found)?)?;
@@ -128,23 +158,23 @@ pub(crate) fn run(arguments: &Attack) -> Result<Ended> {
 }
 
 /// The attack that the flags describe.
-fn settings(arguments: &Attack) -> ProjectedAscent {
-    let (norm, epsilon) = (arguments.norm, arguments.epsilon);
+fn settings(arguments: &Attack, asked: &Asked<'_>) -> ProjectedAscent {
+    let Asked { attack, norm, epsilon, .. } = *asked;
     let sigma = arguments.sigma.unwrap_or(if norm == Norm::Linf { 0.1 } else { 0.2 });
     let samples = arguments.samples;
-    let direction = match arguments.attack {
+    let direction = match attack {
         AttackName::Fgsm | AttackName::Pgd | AttackName::RawPgd => Direction::Gradient,
         AttackName::So => Direction::Smoothed { sigma, samples },
         AttackName::Even => Direction::Even { sigma, samples },
         AttackName::Odd => Direction::Odd { sigma, samples },
     };
-    let step_size = arguments.step_size.unwrap_or(match (arguments.attack, norm) {
+    let step_size = arguments.step_size.unwrap_or(match (attack, norm) {
         (AttackName::Fgsm, _) => epsilon.get(),
         (AttackName::RawPgd, _) => 0.1,
         (_, Norm::Linf) => epsilon.get() / 30.0,
         (_, Norm::L1 | Norm::L2) => epsilon.get() / 4.0,
     });
-    let rule = match (arguments.rule, arguments.attack) {
+    let rule = match (arguments.rule, attack) {
         (Some(rule), _) => rule.rule(),
         (None, AttackName::RawPgd) => StepRule::Raw,
         (None, _) => steepest(norm),
@@ -157,13 +187,12 @@ fn settings(arguments: &Attack) -> ProjectedAscent {
         Some(StartName::Uniform) | None => Start::Uniform,
         Some(StartName::Gaussian) => Start::Gaussian { sigma },
     };
-    let steps =
-        arguments.steps.unwrap_or(if arguments.attack == AttackName::Fgsm { 1 } else { 40 });
+    let steps = arguments.steps.unwrap_or(if attack == AttackName::Fgsm { 1 } else { 40 });
     let (momentum, loss) = (arguments.momentum, arguments.loss.loss());
     ProjectedAscent { direction, rule, step_size, steps, start, momentum, loss }
 }
 
-fn open(
+pub(crate) fn open(
     bytes: &[u8],
     name: Option<&str>,
     names: Option<&NameMap>,
@@ -227,7 +256,7 @@ fn collect(
 }
 
 fn summary<'a>(
-    arguments: &Attack,
+    (arguments, asked): (&Attack, &Asked<'_>),
     ascent: &'a ProjectedAscent,
     bytes: &[u8],
     (network, guide): (&'a Network, &Network),
@@ -240,7 +269,7 @@ fn summary<'a>(
     let correct = verdicts.iter().filter(|verdict| verdict.robust(driver.judge)).count();
     let passes: u64 = verdicts.iter().map(Verdict::passes).sum();
     Found {
-        weights: arguments.weights.display().to_string(),
+        weights: asked.weights.display().to_string(),
         weights_sha256: sha256_hex(bytes),
         network: &network.architecture().name,
         kernels: network.executor_name(),
@@ -248,8 +277,8 @@ fn summary<'a>(
         data_sha256: digits.sha256(),
         attack: ascent.name(),
         settings: ascent,
-        norm: arguments.norm,
-        epsilon: arguments.epsilon.get(),
+        norm: asked.norm,
+        epsilon: asked.epsilon.get(),
         restarts: arguments.restarts,
         judge: driver.judge,
         cap: arguments.cap,

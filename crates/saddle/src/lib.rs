@@ -16,11 +16,13 @@
 mod archive;
 mod arguments;
 mod attack;
+mod digits;
 mod environment;
 mod export;
 mod import;
 mod place;
 mod progress;
+mod replay;
 mod report;
 mod reproduce;
 mod train;
@@ -29,6 +31,7 @@ use std::process::ExitCode;
 
 pub use arguments::Arguments;
 use arguments::Command;
+pub use replay::replay;
 
 /// How a command that did not fail ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +56,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Ended> {
         Command::Attack(attack) => attack::run(attack),
         Command::Import(import) => import::run(import),
         Command::Export(export) => export::run(export),
+        Command::Digits(digits) => digits::run(digits),
         Command::Reproduce(reproduce) => reproduce::run(reproduce),
         Command::Report(report) => report::run(report),
     }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use saddle_data::Dataset;
-use saddle_experiments::{conflicts, in_conflict};
+use saddle_experiments::{ClosePair, closest_conflicts, conflicts, in_conflict};
 use saddle_ops::{Norm, Radius};
 use saddle_tests::data::fixture;
 
@@ -128,4 +128,45 @@ proptest! {
         }
         prop_assert!(found.is_sorted());
     }
+}
+
+#[test]
+fn the_closest_pairs_come_first() {
+    let data = images(&[&[0, 0], &[30, 40], &[0, 50], &[0, 1], &[255, 255]], &[0, 1, 2, 0, 1]);
+    let pair = |first, second, distance: f64| ClosePair { first, second, distance };
+    let found = closest_conflicts(&data, Norm::L2, radius(0.1), 9);
+    let distances: Vec<f64> = found.iter().map(|pair| pair.distance * 255.0).collect();
+    // 0-1 and 0-2 are 50 apart; 1-2 sqrt(1000), 1-3 sqrt(2421), 2-3 49; 51 is the limit. 0 and 3 have one label.
+    let expected = [1000f64.sqrt(), 49.0, 2421f64.sqrt(), 50.0, 50.0];
+    assert_eq!(distances.len(), expected.len(), "{found:?}");
+    for (distance, expected) in distances.iter().zip(expected) {
+        assert!((distance - expected).abs() < 1e-9, "{found:?}");
+    }
+    assert_eq!(found[0], pair(1, 2, 1000f64.sqrt() / 255.0));
+    assert_eq!(found[3], pair(0, 1, 50.0 / 255.0));
+    assert_eq!(closest_conflicts(&data, Norm::L2, radius(0.1), 2), found[..2]);
+    let in_linf = closest_conflicts(&data, Norm::Linf, radius(0.1), 1);
+    assert_eq!(in_linf, [pair(1, 2, 30.0 / 255.0)]);
+    let in_l1 = closest_conflicts(&data, Norm::L1, radius(0.1), 1);
+    assert_eq!(in_l1, [pair(1, 2, 40.0 / 255.0)]);
+}
+
+#[test]
+fn the_closest_pairs_of_digits_are_those_of_all_pairs() {
+    let data = fixture();
+    let mut all = Vec::new();
+    for first in 0..data.len() {
+        for second in first + 1..data.len() {
+            if data.labels[first] != data.labels[second] {
+                let pixels = data.image(first).iter().zip(data.image(second));
+                let squares = pixels.map(|(&a, &b)| (i64::from(a) - i64::from(b)).pow(2));
+                all.push((squares.sum::<i64>(), first, second));
+            }
+        }
+    }
+    all.sort_unstable();
+    let found = closest_conflicts(data, Norm::L2, radius(4.0), 12);
+    let found: Vec<_> = found.iter().map(|pair| (pair.first, pair.second)).collect();
+    let expected: Vec<_> = all[..12].iter().map(|&(_, first, second)| (first, second)).collect();
+    assert_eq!(found, expected);
 }

@@ -24,6 +24,11 @@ fn saddle() {
 }
 
 #[test]
+fn saddle_digits() {
+    insta::assert_snapshot!(help(&["digits"]));
+}
+
+#[test]
 fn saddle_train() {
     insta::assert_snapshot!(help(&["train"]));
 }

@@ -4,3 +4,4 @@ mod export;
 mod help;
 mod import;
 mod refusals;
+mod replay;
