@@ -10,7 +10,7 @@ mod rooms;
 use anyhow::bail;
 use clap::Args;
 
-use crate::wasm::Toolchain;
+use crate::wasm::{Build, Toolchain};
 use crate::workspace::{UNOPTIMISED, Workspace};
 
 /// Flags of `cargo xtask check`.
@@ -92,7 +92,7 @@ fn doc(workspace: &Workspace) -> anyhow::Result<String> {
 
 fn wasm32(workspace: &Workspace) -> anyhow::Result<String> {
     let toolchain = Toolchain::find(&workspace.shell)?;
-    toolchain.cargo(workspace, "check").args(UNOPTIMISED).run()?;
+    toolchain.cargo(workspace, "check", Build::Simd128).args(UNOPTIMISED).run()?;
     Ok(format!("by {}", toolchain.describe()))
 }
 

@@ -34,7 +34,7 @@ enum Task {
     Reproduce(reproduce::Reproduce),
     /// Everything that must be green before a change goes in, tests excepted.
     Check(check::Check),
-    /// Build the browser crate for wasm32.
+    /// Build the browser demo into one static folder, and serve it.
     Web(web::Web),
     /// Make the weight files and cards of zoo/ from a finished run.
     Zoo(zoo::Zoo),

@@ -1,9 +1,9 @@
-//! Ways to compile for `wasm32-unknown-unknown`.
+//! Ways to compile for `wasm32-unknown-unknown`, and the builds that a browser chooses from.
 //!
 //! A user's machine has the target from rustup. Where rustup cannot fetch it, Debian's `rustc-web`, `cargo-web` and
 //! `rust-web-src` compile the standard library from source; `RUSTC_BOOTSTRAP` unlocks that one flag of theirs. The
-//! instruction set (`+simd128`) is named in `.cargo/config.toml` and nowhere else: a `RUSTFLAGS` variable would
-//! replace it, so it is removed here.
+//! instruction set is named by [`Build`] and nowhere else: it goes to cargo as `CARGO_ENCODED_RUSTFLAGS`, which replaces
+//! whatever flags configuration or environment hold.
 
 use std::path::{Path, PathBuf};
 
@@ -13,6 +13,35 @@ use xshell::{Cmd, Shell};
 use crate::workspace::Workspace;
 
 const TARGET: &str = "wasm32-unknown-unknown";
+
+/// The instructions that a module uses. A browser that lacks them refuses the whole module.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Build {
+    /// 128-bit vectors: every browser since 2023.
+    Simd128,
+    /// WebAssembly as it began.
+    Portable,
+}
+
+impl Build {
+    pub(crate) const ALL: [Self; 2] = [Self::Simd128, Self::Portable];
+
+    /// The name of the kernels that the build has.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Simd128 => "simd128",
+            Self::Portable => "portable",
+        }
+    }
+
+    /// Flags of the compiler, each behind the other as cargo wants them.
+    fn flags(self) -> &'static str {
+        match self {
+            Self::Simd128 => "-C\x1ftarget-feature=+simd128",
+            Self::Portable => "",
+        }
+    }
+}
 
 /// A compiler that knows wasm32, found on this machine.
 pub(crate) enum Toolchain {
@@ -57,9 +86,19 @@ impl Toolchain {
         }
     }
 
+    /// Compiles the browser crate as it is served; returns the module.
+    pub(crate) fn compile(&self, workspace: &Workspace, build: Build) -> anyhow::Result<PathBuf> {
+        self.cargo(workspace, "build", build).args(["--profile", "web"]).run()?;
+        Ok(Self::folder(workspace, build).join(TARGET).join("web/saddle_web.wasm"))
+    }
+
     /// `cargo SUBCOMMAND --package saddle-web` for wasm32, in a target folder of its own.
-    pub(crate) fn cargo<'a>(&self, workspace: &'a Workspace, subcommand: &str) -> Cmd<'a> {
-        let folder = workspace.target().join("wasm");
+    pub(crate) fn cargo<'a>(
+        &self,
+        workspace: &'a Workspace,
+        subcommand: &str,
+        build: Build,
+    ) -> Cmd<'a> {
         let arguments = [subcommand, "--package", "saddle-web", "--target", TARGET];
         let command = match self {
             Self::Installed => workspace.cargo(&arguments),
@@ -77,9 +116,13 @@ impl Toolchain {
             }
         };
         command
-            .env("CARGO_TARGET_DIR", folder)
+            .env("CARGO_TARGET_DIR", Self::folder(workspace, build))
             .env_remove("RUSTFLAGS")
-            .env_remove("CARGO_ENCODED_RUSTFLAGS")
+            .env("CARGO_ENCODED_RUSTFLAGS", build.flags())
+    }
+
+    fn folder(workspace: &Workspace, build: Build) -> PathBuf {
+        workspace.target().join("wasm").join(build.name())
     }
 }
 

@@ -1,20 +1,173 @@
-//! `cargo xtask web`: build the browser crate for wasm32, the first way that works on this machine.
+//! `cargo xtask web`: the browser demo as one static folder that any host can serve.
+//!
+//! Modules come from the compiler and from wasm-bindgen (`web/pack`, a program of its own), the page from `web/www` as it
+//! stands, networks from `zoo/`, digits from `saddle digits`. The folder is put together beside its place and moved there
+//! when it is complete.
 
+mod networks;
+mod pack;
+mod server;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, ensure};
 use clap::Args;
 
-use crate::{wasm::Toolchain, workspace::Workspace};
+use crate::wasm::{Build, Toolchain};
+use crate::workspace::Workspace;
+use pack::{Entry, Glue, Pack};
 
 /// Flags of `cargo xtask web`.
 #[derive(Args)]
-pub(crate) struct Web {}
+pub(crate) struct Web {
+    /// The static folder [default: `web` in the target folder].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Serve the folder on this machine alone until Ctrl-C.
+    #[arg(long)]
+    serve: bool,
+    /// Port to serve on; 0 lets the system choose.
+    #[arg(long, default_value_t = 8080, value_name = "N")]
+    port: u16,
+    /// Serve the folder as it is, without building anything.
+    #[arg(long, requires = "serve")]
+    no_build: bool,
+    /// Test the bindings of every build in node.js instead of making the folder.
+    #[arg(long, conflicts_with = "serve")]
+    test_bindings: bool,
+    /// Folder with the data set's IDX files [default: fetched into the user's cache].
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
 
 impl Web {
     pub(crate) fn run(&self, workspace: &Workspace) -> anyhow::Result<()> {
-        let toolchain = Toolchain::find(&workspace.shell)?;
-        println!("wasm32 by {}", toolchain.describe());
-        toolchain.cargo(workspace, "build").arg("--release").run()?;
-        let built = workspace.target().join("wasm/wasm32-unknown-unknown/release/saddle_web.wasm");
-        println!("{} ({} bytes)", built.display(), std::fs::metadata(&built)?.len());
+        if self.test_bindings {
+            return test_bindings(workspace);
+        }
+        let out = match &self.out {
+            Some(out) => workspace.meant(out),
+            None => workspace.target().join("web"),
+        };
+        if !self.no_build {
+            self.build(workspace, &out)?;
+        }
+        if self.serve {
+            server::serve(&out, self.port)?;
+        }
         Ok(())
     }
+
+    fn build(&self, workspace: &Workspace, out: &Path) -> anyhow::Result<()> {
+        let ours = !out.exists() || out.join("manifest.json").is_file();
+        ensure!(ours, "{} exists and is no folder of ours; name another one", out.display());
+        let modules = compile(workspace)?;
+        let pack = Pack::build(workspace)?;
+        let digits = digits(workspace, self.data.as_deref())?;
+
+        let mut new = out.to_owned().into_os_string();
+        new.push(".new");
+        let new = PathBuf::from(new);
+        if new.exists() {
+            std::fs::remove_dir_all(&new)?;
+        }
+        let page = workspace.root().join("web/www");
+        copy(&page, &new).context("the page")?;
+        pack.glue(Glue::Web, &modules, &new.join("wasm"))?;
+        networks::assemble(&workspace.root().join("zoo"), &new.join("networks"), &pack)?;
+        copy(&digits, &new).context("the digits")?;
+        let files = pack.list(&new, true)?;
+        let manifest: serde_json::Map<_, _> =
+            files.iter().map(|(path, entry)| (path.clone(), entry.sha256.clone().into())).collect();
+        write_json(&new.join("manifest.json"), &manifest.into())?;
+        if out.exists() {
+            std::fs::remove_dir_all(out)?;
+        }
+        std::fs::rename(&new, out)?;
+        print(&files);
+        println!("{}", out.display());
+        Ok(())
+    }
+}
+
+/// The module of each build.
+fn compile(workspace: &Workspace) -> anyhow::Result<Vec<(Build, PathBuf)>> {
+    let toolchain = Toolchain::find(&workspace.shell)?;
+    println!("wasm32 by {}", toolchain.describe());
+    let compiled = Build::ALL.into_iter().map(|build| {
+        let module = toolchain.compile(workspace, build)?;
+        Ok((build, module))
+    });
+    compiled.collect()
+}
+
+/// Node's own test runner on the engine's JavaScript, and on the bindings of each build.
+fn test_bindings(workspace: &Workspace) -> anyhow::Result<()> {
+    let node = |file: &str| {
+        let tests = workspace.root().join("web/tests").join(file);
+        workspace.shell.cmd("node").arg("--test").arg(tests)
+    };
+    node("engine.test.mjs").run().context("the tests need node.js 20.19 or later")?;
+    let modules = compile(workspace)?;
+    let pack = Pack::build(workspace)?;
+    for module in modules {
+        let name = module.0.name();
+        let folder = workspace.target().join("web-bindings").join(name);
+        pack.glue(Glue::Node, &[module], &folder)?;
+        println!("bindings of the build {name}");
+        let command = node("bindings.test.mjs").env("SADDLE_BINDINGS", folder);
+        command.env("SADDLE_KERNELS", name).run()?;
+    }
+    Ok(())
+}
+
+/// Digits of the page, made once: the program that makes them is built as for the tests, which share its build.
+fn digits(workspace: &Workspace, data: Option<&Path>) -> anyhow::Result<PathBuf> {
+    let folder = workspace.target().join("digits");
+    if !folder.join("digits.json").is_file() {
+        workspace.cargo(&["build", "--workspace", "--bins"]).run()?;
+        let program = workspace.target().join("debug/saddle");
+        let mut command = workspace
+            .shell
+            .cmd(program)
+            .args(["digits", "--count", "200"])
+            .arg("--out")
+            .arg(&folder);
+        if let Some(data) = data {
+            command = command.arg("--data").arg(workspace.meant(data));
+        }
+        command.run()?;
+    }
+    Ok(folder)
+}
+
+/// Copies a folder with everything in it.
+fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from).with_context(|| from.display().to_string())? {
+        let entry = entry?;
+        let place = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &place)?;
+        } else {
+            std::fs::copy(entry.path(), place)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_json(path: &Path, value: &serde_json::Value) -> anyhow::Result<()> {
+    let text = serde_json::to_string_pretty(value)? + "\n";
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// The files with their weights; compressed is what a host sends that compresses.
+fn print(files: &[(String, Entry)]) {
+    println!("{:>10}  {:>10}  file", "bytes", "brotli");
+    for (path, entry) in files {
+        println!("{:>10}  {:>10}  {path}", entry.bytes, entry.brotli.unwrap_or(0));
+    }
+    let sum = |of: fn(&Entry) -> u64| files.iter().map(|(_, entry)| of(entry)).sum::<u64>();
+    let compressed = sum(|entry| entry.brotli.unwrap_or(0));
+    println!("{:>10}  {compressed:>10}  together", sum(|entry| entry.bytes));
 }
