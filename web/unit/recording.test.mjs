@@ -22,7 +22,7 @@ function report(step) {
 }
 
 test('a long run keeps every number, few images, and always the newest', () => {
-  const recording = new Recording({ norm: 'linf' });
+  const recording = new Recording({ norm: 'linf' }, new Float32Array(784));
   for (let step = 0; step <= 1999; step++) {
     recording.add(report(step));
     assert.ok(recording.frames.length <= MOST_FRAMES + 1);
@@ -35,11 +35,17 @@ test('a long run keeps every number, few images, and always the newest', () => {
 });
 
 test('a moment of a replay shows the last frame reached by then', () => {
-  const recording = new Recording({ norm: 'l2' });
+  const recording = new Recording({ norm: 'l2' }, new Float32Array(784));
   for (let step = 0; step <= 40; step++) recording.add(report(step));
   assert.equal(recording.at(0).step, 0);
   assert.equal(recording.at(20).step, 9);
   assert.equal(recording.at(21).step, 10);
   assert.equal(recording.at(1e9).step, 40);
   assert.equal(recording.distances[5], 2);
+});
+
+test('distances are those of the attack’s norm', () => {
+  const recording = new Recording({ norm: 'l1' }, new Float32Array(784).fill(0.5));
+  recording.add({ ...report(0), images: new Float32Array(784).fill(0.25) });
+  assert.equal(recording.distances[0], 196);
 });

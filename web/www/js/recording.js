@@ -39,9 +39,13 @@ export class Recording {
   /** Frames are kept at multiples of this step. */
   stride = 1;
 
-  /** @param {import('../engine/protocol.js').AttackSettings} attack */
-  constructor(attack) {
+  /**
+   * @param {import('../engine/protocol.js').AttackSettings} attack
+   * @param {ArrayLike<number>} natural the digit that distances are measured from
+   */
+  constructor(attack, natural) {
     this.attack = attack;
+    this.natural = natural;
   }
 
   /** @param {StepReport} report of a run on a single digit */
@@ -63,7 +67,7 @@ export class Recording {
     });
     this.losses.push(report.losses[0]);
     this.gradientNorms.push(report.gradientNorms[0]);
-    this.distances.push(this.attack.norm === 'linf' ? report.linf[0] : report.l2[0]);
+    this.distances.push(this.#distance(report));
     this.passes.push(report.passes);
     if (report.fooled[0] === 1 && this.firstFooled < 0) this.firstFooled = step;
     this.milliseconds += report.milliseconds;
@@ -73,6 +77,17 @@ export class Recording {
       const newest = this.frames.length - 1;
       this.frames = this.frames.filter((frame, index) => frame.step % this.stride === 0 || index === newest);
     }
+  }
+
+  /**
+   * Distance in the attack's own norm.
+   *
+   * @param {StepReport} report
+   */
+  #distance(report) {
+    if (this.attack.norm === 'linf') return report.linf[0];
+    if (this.attack.norm === 'l2') return report.l2[0];
+    return report.images.reduce((sum, pixel, index) => sum + Math.abs(pixel - this.natural[index]), 0);
   }
 
   /** @returns {Frame | undefined} */
