@@ -15,7 +15,7 @@ function report(step) {
     linf: Float64Array.of(3),
     predictions: Uint8Array.of(step > 700 ? 1 : 0),
     fooled: Uint8Array.of(step > 700 ? 1 : 0),
-    passes: 2 * step + 1,
+    passes: Float64Array.of(2 * step + 1),
     milliseconds: 1,
     gradients: 1,
   };

@@ -14,18 +14,24 @@ import { wilsonInterval } from './statistics.js';
 const PIXELS = 784;
 const LETTERS = ['A', 'B'];
 
-/** @typedef {{passes: number[], standing: number[], fooled: Uint8Array, images: Float32Array, predictions: Uint8Array, name: string}} Tally */
+/** @typedef {{passes: number[], steps: number[], standing: number[], fooled: Uint8Array, images: Float32Array, predictions: Uint8Array, name: string}} Tally */
 
 /** Both slots' attacks on some digits: accuracy left against passes, with its interval. */
 export class BatchView {
-  #chart = new LineChart({ title: 'Accuracy left, 95 % Wilson interval', unit: 'passes a digit', range: [0, 1], percent: true });
+  #chart = new LineChart({ title: 'Accuracy left, 95 % Wilson interval', unit: 'steps', range: [0, 1], percent: true });
   #run = h('button', { type: 'button', class: 'primary', onclick: () => (this.#turn.running ? this.#stop() : this.#start().catch(report)) }, 'Attack');
   #count = select(['10', '20', '50', '100', '200'].map((count) => [count, `${count} digits`]), (value) => this.page.store.update((state) => (state.batch.count = Number(value))));
-  #status = h('p', { class: 'facts', role: 'status' });
+  #axis = select([['steps', 'steps'], ['passes', 'passes a digit']], (value) => {
+    this.#against = value === 'passes' ? 'passes' : 'steps';
+    this.#chart.unit(value === 'passes' ? 'passes a digit' : 'steps');
+    soon(this.#render);
+  });
   #table = h('tbody');
   #grids = LETTERS.map((letter) => h('div', { class: 'wall', role: 'img', 'aria-label': `Digits after the attack of slot ${letter}` }));
   /** @type {(Tally | null)[]} */
   #tallies = [null, null];
+  /** @type {'passes' | 'steps'} */
+  #against = 'steps';
   #turn = { running: false };
   #render = () => this.#draw();
 
@@ -36,8 +42,7 @@ export class BatchView {
     byId('view-batch').append(
       h('h2', {}, 'A batch, since one digit proves nothing'),
       h('p', { class: 'lead' }, 'Both slots’ attacks, set on the first view, against the same test digits, every class alike. A digit is lost as soon as any step fools the network. What is left is an upper bound on the accuracy under every attack of that radius.'),
-      h('form', { class: 'controls band' }, labelled('Number', this.#count), this.#run),
-      this.#status,
+      h('form', { class: 'controls band' }, labelled('Number', this.#count), labelled('Against', this.#axis), this.#run),
       h(
         'div',
         { class: 'batch' },
@@ -79,7 +84,7 @@ export class BatchView {
         const name = `${KIND_NAMES[kind]}, ${NORM_NAMES[norm]} ${epsilon}, on ${title}`;
         await engine.load(slot.network);
         runs[index] = await engine.attack({ network: slot.network, attack: { ...slot.attack }, pixels: pixels.slice(), labels, ids: places.map((place) => digits.ids[place]), seed: slot.seed, stopFooled: true });
-        this.#tallies[index] = { name, passes: [], standing: [], fooled: new Uint8Array(places.length), images: pixels, predictions: labels.slice() };
+        this.#tallies[index] = { name, passes: [], steps: [], standing: [], fooled: new Uint8Array(places.length), images: pixels, predictions: labels.slice() };
       }
       while (turn.running) {
         const next = nextSlot(this.#tallies.map((tally, index) => tally && { passes: tally.passes.at(-1) ?? 0, over: over[index] }));
@@ -91,7 +96,7 @@ export class BatchView {
         soon(this.#render);
       }
     } finally {
-      for (const run of runs) run?.close();
+      for (const run of runs) run?.close().catch(() => {});
       if (turn === this.#turn) this.#end(turn.running);
       turn.running = false;
     }
@@ -115,7 +120,7 @@ export class BatchView {
         if (!tally) return [];
         const total = tally.fooled.length;
         const intervals = tally.standing.map((standing) => wilsonInterval(standing, total));
-        return [{ name: `Slot ${LETTERS[index]}`, colour: index === 0 ? '--a' : '--b', xs: tally.passes, ys: tally.standing.map((standing) => standing / total), band: { low: intervals.map(({ low }) => low), high: intervals.map(({ high }) => high) } }];
+        return [{ name: LETTERS[index], colour: index === 0 ? '--a' : '--b', xs: tally[this.#against], ys: tally.standing.map((standing) => standing / total), band: { low: intervals.map(({ low }) => low), high: intervals.map(({ high }) => high) } }];
       }),
     );
     this.#table.replaceChildren(
@@ -151,6 +156,7 @@ function count(tally, step) {
   tally.images = step.images;
   step.fooled.forEach((fooled, index) => (tally.fooled[index] ||= fooled));
   tally.predictions = step.predictions;
-  tally.passes.push(step.passes);
+  tally.steps.push(step.step);
+  tally.passes.push(Math.max(...step.passes));
   tally.standing.push(tally.fooled.length - tally.fooled.reduce((sum, each) => sum + each, 0));
 }

@@ -1,4 +1,4 @@
-import { announce, report } from './announce.js';
+import { announce, notify, report } from './announce.js';
 import { LineChart } from './charts.js';
 import { DigitGrid } from './digit-grid.js';
 import { DrawingPad } from './drawing-pad.js';
@@ -116,6 +116,7 @@ export class Bench {
     const { network } = store.state.slots[index];
     try {
       await engine.load(network, (loaded, total) => this.panels[index].loading(loaded / total));
+      for (const warning of engine.warnings) notify(warning, 'note');
       const logits = await engine.classify(network, example.pixels);
       if (asked === this.#asked[index]) this.#logits[index] = logits;
     } finally {
@@ -148,7 +149,7 @@ export class Bench {
     });
     const lines = (/** @type {(recording: import('./recording.js').Recording) => number[]} */ ys) =>
       recordings.flatMap((recording, index) =>
-        recording ? [{ name: `Slot ${LETTERS[index]}`, colour: index === 0 ? '--a' : '--b', xs: recording.passes, ys: ys(recording) }] : [],
+        recording ? [{ name: LETTERS[index], colour: index === 0 ? '--a' : '--b', xs: recording.passes, ys: ys(recording) }] : [],
       );
     const marks = { cursor: this.transport.live ? null : passes };
     this.#charts.loss.draw(lines((recording) => recording.losses), marks);

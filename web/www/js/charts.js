@@ -30,6 +30,8 @@ export class LineChart {
   /** @type {number | null} */
   #cursor = null;
   #canvas;
+  #unit = h('span', { class: 'unit' });
+  #legend = h('span', { class: 'legend' });
   #render = () => this.#paint();
 
   /** @param {ChartOptions} options */
@@ -39,10 +41,16 @@ export class LineChart {
     this.element = h(
       'figure',
       { class: 'chart' },
-      h('figcaption', {}, options.title, options.unit ? h('span', { class: 'unit' }, ` over ${options.unit}`) : null),
+      h('figcaption', {}, options.title, this.#unit, this.#legend),
       h('div', { class: 'chart-area' }, this.#canvas),
     );
+    this.unit(options.unit ?? '');
     new ResizeObserver(() => soon(this.#render)).observe(this.#canvas);
+  }
+
+  /** @param {string} name of what the horizontal axis counts */
+  unit(name) {
+    this.#unit.textContent = name && ` over ${name}`;
   }
 
   /**
@@ -50,6 +58,10 @@ export class LineChart {
    * @param {{levels?: {at: number, name: string}[], cursor?: number | null}} [marks]
    */
   draw(lines, marks = {}) {
+    const names = lines.map(({ name }) => name).join();
+    if (names !== this.#lines.map(({ name }) => name).join()) {
+      this.#legend.replaceChildren(...lines.map(({ name, colour }) => h('span', { class: `key ${colour.slice(2)}` }, name)));
+    }
     this.#lines = lines;
     this.#levels = marks.levels ?? [];
     this.#cursor = marks.cursor ?? null;

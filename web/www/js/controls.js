@@ -79,6 +79,7 @@ export class Controls {
       sigma: !usesNoise(attack.kind),
       samples: !usesNoise(attack.kind),
       steps: attack.kind === 'fgsm',
+      stepSize: attack.kind === 'fgsm',
       start: attack.kind === 'fgsm',
       momentum: attack.kind === 'fgsm',
       startSigma: attack.start !== 'gaussian' || attack.kind === 'fgsm',

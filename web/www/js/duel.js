@@ -25,7 +25,10 @@ export class Duel {
   #over = [true, true];
   /** Counts beginnings, so that a loop that was left behind knows it. */
   #turn = 0;
-  #looping = false;
+  /** Counts loops: an older one ends when a newer one begins. */
+  #loops = 0;
+  /** @type {Promise<void> | null} the step under way */
+  #step = null;
 
   /**
    * @param {Engine} engine
@@ -62,7 +65,7 @@ export class Duel {
           seed: slot.seed,
         });
         if (turn !== this.#turn) {
-          run.close();
+          run.close().catch(() => {});
           return;
         }
         this.#runs[index] = run;
@@ -112,7 +115,7 @@ export class Duel {
     this.#turn++;
     for (const run of this.#runs) {
       run?.cancel();
-      run?.close();
+      run?.close().catch(() => {});
     }
     this.#runs = [null, null];
     this.#over = [true, true];
@@ -126,28 +129,36 @@ export class Duel {
 
   /** @param {number} turn */
   async #loop(turn) {
-    if (this.#looping) return;
-    while (turn === this.#turn && this.phase === 'running') await this.#once(turn);
+    const mine = ++this.#loops;
+    await this.#step?.catch(() => {});
+    while (turn === this.#turn && mine === this.#loops && this.phase === 'running') await this.#once(turn);
+  }
+
+  /**
+   * One step of the slot that is behind; nothing while another step is under way.
+   *
+   * @param {number} turn
+   */
+  async #once(turn) {
+    if (this.#step) return;
+    this.#step = this.#advance(turn);
+    try {
+      await this.#step;
+    } catch (error) {
+      if (turn === this.#turn) this.cancel();
+      throw error;
+    } finally {
+      this.#step = null;
+    }
   }
 
   /** @param {number} turn */
-  async #once(turn) {
-    if (this.#looping) return;
+  async #advance(turn) {
     const next = nextSlot(this.#runs.map((run, index) => run && { passes: this.recordings[index]?.newest?.passes ?? 0, over: this.#over[index] }));
-    if (next < 0) {
-      this.#close();
-      this.#enter('done');
-      return;
-    }
-    this.#looping = true;
-    try {
-      const report = await this.#runs[next]?.step();
-      if (turn !== this.#turn) return;
-      if (report) this.recordings[next]?.add(report);
-      this.#over[next] = !report || report.step >= report.steps;
-    } finally {
-      this.#looping = false;
-    }
+    const report = await this.#runs[next]?.step();
+    if (turn !== this.#turn) return;
+    if (report) this.recordings[next]?.add(report);
+    if (next >= 0) this.#over[next] = !report || report.step >= report.steps;
     this.onChange('step');
     if (this.#over.every(Boolean)) {
       this.#close();

@@ -5,7 +5,7 @@ import { contour } from './contour.js';
 import { byId, figure, h, labelled, select, soon } from './dom.js';
 import { digitCanvas, paint, paintDigit } from './pixels.js';
 
-/** @import { Landscape } from '../engine/protocol.js' */
+/** @import { LandscapeReport } from '../engine/protocol.js' */
 /** @import { Bench } from './bench.js' */
 /** @import { Page } from './main.js' */
 
@@ -17,7 +17,7 @@ const LEVELS = 9;
 /** Side of a map's picture; contours are drawn on it, colours below it as grid cells. */
 const SIDE = 320;
 
-/** @typedef {{landscape: Landscape, resolution: number, extent: number}} Shown */
+/** @typedef {{landscape: LandscapeReport, resolution: number, extent: number}} Shown */
 
 /** The loss on a plane through the digit, as it is and averaged over Gaussian noise: what S-O's gradient belongs to. */
 export class LandscapeView {
@@ -54,17 +54,17 @@ export class LandscapeView {
       h(
         'p',
         { class: 'lead' },
+        this.#digit,
         'Each map is a plane of images. Its middle is the digit; to the right goes the gradient of the loss, upwards a direction of random noise. PGD climbs the left map. S-O averages gradients over noise: it climbs the right one.',
       ),
       h(
         'form',
-        { class: 'controls band' },
+        { class: 'controls band eight' },
         labelled('Network of', this.slot),
         labelled('To the right', this.direction, 'wide'),
         h('div', { class: 'field wide' }, h('label', { for: 'landscape-sigma' }, 'Sigma of the noise ', this.#outputs.sigma), this.#sigma),
         h('div', { class: 'field wide' }, h('label', { for: 'landscape-extent' }, 'Half the width, l2 ', this.#outputs.extent), this.#extent),
-        labelled('Noise direction', this.seed),
-        this.#digit,
+        labelled('Noise', this.seed),
       ),
       h('div', { class: 'maps' }, ...this.#maps.map(({ element }) => element), this.#chart.element),
       h('div', { class: 'scale-row long' }, h('span', {}, 'Cross-entropy'), this.#ends[0], this.#scale, this.#ends[1]),
@@ -84,7 +84,7 @@ export class LandscapeView {
   #map(title) {
     const colours = h('canvas', { class: 'map-colours', 'aria-hidden': 'true' });
     const lines = h('canvas', { class: 'map-lines', width: 2 * SIDE, height: 2 * SIDE, role: 'img', 'aria-label': title });
-    return { title, colours, lines, element: h('figure', { class: 'map' }, h('figcaption', {}, title), h('div', { class: 'map-frame' }, colours, lines)) };
+    return { title, colours, lines, element: h('figure', { class: 'map' }, h('figcaption', {}, title, h('span', { class: 'unit' }, ' → gradient, ↑ noise')), h('div', { class: 'map-frame' }, colours, lines)) };
   }
 
   /** Asks anew when the answer would be another, and only while the view is seen. */
@@ -160,7 +160,7 @@ export class LandscapeView {
     ]);
     this.#chart.describe();
     const [plain, smoothed] = values.map((all) => slope(all, resolution, extent));
-    this.#facts.textContent = `Slope at the digit, along the gradient’s direction: ${figure(plain)} on the loss, ${figure(smoothed)} averaged over noise${smoothed > 2 * plain && plain > 0 ? `, ${figure(smoothed / plain)} times as steep` : ''}.`;
+    this.#facts.textContent = `Slope at the digit, along the gradient’s direction: ${figure(plain)} on the loss, ${figure(smoothed)} averaged over noise${smoothed > 2 * plain && plain > 0 ? `, ${figure(smoothed / plain)} times as steep` : ''}.${landscape.flat ? ' The gradient at the digit is exactly zero: both axes are noise.' : ''}`;
   }
 }
 

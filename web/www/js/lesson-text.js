@@ -24,7 +24,7 @@ export const STEPS = [
       'An attack looks for a change within that ball that makes the network wrong. It uses the gradient: the direction in which the network’s loss rises fastest. FGSM takes a single step along its signs, PGD many small ones, and comes back to the ball after each.',
       'The network below was trained on just such examples, against l∞ 0.3.',
     ],
-    question: 'Of ten digits that it reads correctly or nearly so, how many will PGD with 40 steps turn within l∞ 0.3?',
+    question: 'Of ten test digits, how many will PGD with 40 steps turn within l∞ 0.3, so that some step is read wrongly?',
     answers: ['None or one', 'About half', 'Nearly all'],
     attacks: [{ name: 'PGD, l∞ 0.3, 40 steps', attack: asThePaper('pgd', 'linf') }],
     button: 'Attack ten digits',

@@ -129,7 +129,7 @@ export class LessonView {
         verdict.textContent = `${turned} of ${places.length} turned (95 % interval: ${percent(low)} to ${percent(high)}), on ${card.title}.`;
         wall.setAttribute('aria-label', `${name}: ${verdict.textContent}`);
       } finally {
-        run.close();
+        run.close().catch(() => {});
       }
     }
   }

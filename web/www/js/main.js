@@ -34,9 +34,7 @@ async function start() {
   const [engine, digits] = await Promise.all([Engine.start({ base }), Digits.load(base)]);
   const cards = await engine.networks();
   if (cards.length === 0) throw new Error('The folder networks/ lists no network: build the page again.');
-  if (engine.kernels === 'portable') {
-    notify('This browser has no WebAssembly SIMD, so the portable build runs: the same results, several times slower.', 'note');
-  }
+  for (const warning of engine.warnings) notify(warning, 'note');
   byId('kernels').textContent = `${engine.kernels}, ${engine.workers} ${engine.workers === 1 ? 'worker' : 'workers'}`;
   const store = new Store(opened.state);
   const page = {

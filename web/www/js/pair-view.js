@@ -10,6 +10,8 @@ import { Probabilities } from './probabilities.js';
 /** The radius of the paper's l2 ball, and pixels of the drawing to one unit of distance. */
 const RADIUS = 4;
 const UNIT = 24;
+const CONSEQUENCE =
+  'Whatever class a classifier gives to the midpoint, it is wrong about at least one of the two digits. No training and no network changes that; only the digits do. So every such pair costs every classifier at least one of its two digits: over the whole test set, no classifier can be robust at l2 4.0 on much more than half of the digits, by our count of such pairs. A measured accuracy far above that says that the attack failed.';
 
 /** Two real digits of different classes that share an image within reach of both: no classifier is right about it. */
 export class PairView {
@@ -48,13 +50,8 @@ export class PairView {
         { class: 'pair' },
         h('div', { class: 'pictures' }, ...this.#pictures.map(({ element }) => element)),
         this.#balls,
-        ...this.#opinions.map(({ element }) => element),
-      ),
-      this.#fact,
-      h(
-        'p',
-        {},
-        'Whatever class a classifier gives to the midpoint, it is wrong about at least one of the two digits. No training and no network changes that; only the digits do. So every such pair costs every classifier at least one of its two digits: over the whole test set, no classifier can be robust at l2 4.0 on much more than half of the digits, by our count of such pairs. A measured accuracy far above that says that the attack failed.',
+        h('div', { class: 'opinions' }, ...this.#opinions.map(({ element }) => element)),
+        h('div', { class: 'pair-text' }, this.#fact, h('p', {}, CONSEQUENCE)),
       ),
     );
     store.subscribe(() => this.#follow());
@@ -100,7 +97,7 @@ export class PairView {
       const logits = await this.page.engine.classify(network, between);
       if (asked !== this.#asked) return;
       this.#opinions[index].title.textContent = this.page.cards.find(({ id }) => id === network)?.title ?? network;
-      this.#opinions[index].probabilities.draw(logits, -1);
+      this.#opinions[index].probabilities.draw(logits, pair.labels);
     }
   }
 

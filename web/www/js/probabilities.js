@@ -12,16 +12,16 @@ export class Probabilities {
 
   /**
    * @param {ArrayLike<number>} logits
-   * @param {number} label the true class; -1 when there is none
+   * @param {number[]} labels classes that would be right
    */
-  draw(logits, label) {
+  draw(logits, labels) {
     const probabilities = softmax(logits);
     const best = argmax(logits);
     this.#rows.forEach(({ row, bar, value }, digit) => {
       bar.style.setProperty('--share', probabilities[digit].toFixed(4));
       value.textContent = percent(probabilities[digit]);
-      row.classList.toggle('true', digit === label);
-      row.classList.toggle('wrong', digit === best && digit !== label && label >= 0);
+      row.classList.toggle('true', labels.includes(digit));
+      row.classList.toggle('wrong', digit === best && !labels.includes(digit));
       row.classList.toggle('best', digit === best);
     });
   }

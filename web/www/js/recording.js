@@ -11,7 +11,7 @@ export const MOST_FRAMES = 512;
  * @property {number} prediction
  * @property {boolean} fooled
  * @property {number} loss
- * @property {number} gradientNorm l2 norm of the direction's gradient
+ * @property {number} gradientNorm l2 norm of what the attack saw from here; NaN at the end, where it does not look
  * @property {number} l2 distance from the natural digit
  * @property {number} linf
  * @property {number} passes spent so far
@@ -34,6 +34,8 @@ export class Recording {
   passes = [];
   /** Step at which the network was fooled first, or -1. */
   firstFooled = -1;
+  /** Steps that the attack has in all. */
+  steps = 0;
   milliseconds = 0;
   gradients = 0;
   /** Frames are kept at multiples of this step. */
@@ -63,12 +65,13 @@ export class Recording {
       gradientNorm: report.gradientNorms[0],
       l2: report.l2[0],
       linf: report.linf[0],
-      passes: report.passes,
+      passes: report.passes[0],
     });
     this.losses.push(report.losses[0]);
     this.gradientNorms.push(report.gradientNorms[0]);
     this.distances.push(this.#distance(report));
-    this.passes.push(report.passes);
+    this.passes.push(report.passes[0]);
+    this.steps = report.steps;
     if (report.fooled[0] === 1 && this.firstFooled < 0) this.firstFooled = step;
     this.milliseconds += report.milliseconds;
     this.gradients += report.gradients;

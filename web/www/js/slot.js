@@ -87,7 +87,7 @@ export class SlotPanel {
     this.#image.setAttribute('aria-label', `The digit, a ${example.label}`);
     this.#caption.textContent = 'Digit';
     this.#heat.clear();
-    if (logits) this.#probabilities.draw(logits, example.label);
+    if (logits) this.#probabilities.draw(logits, [example.label]);
     else this.#probabilities.clear();
     this.#verdict.textContent = logits ? saying(logits, example.label) : ' ';
     this.#verdict.className = 'verdict';
@@ -102,13 +102,13 @@ export class SlotPanel {
   showFrame(example, recording, frame) {
     paintDigit(this.#image, frame.image);
     this.#heat.draw(example.pixels, frame.image);
-    this.#probabilities.draw(frame.logits, example.label);
-    this.#caption.textContent = `Step ${frame.step} of ${recording.attack.steps}`;
+    this.#probabilities.draw(frame.logits, [example.label]);
+    this.#caption.textContent = `Step ${frame.step} of ${recording.steps}`;
     const said = saying(frame.logits, example.label);
     this.#image.setAttribute('aria-label', `The digit after step ${frame.step}: ${said}`);
     const first = recording.firstFooled;
-    const since = first >= 0 && frame.step >= first ? `; first fooled at step ${first}` : '';
-    this.#verdict.textContent = frame.fooled ? `Fooled: ${said}${since}` : `${said}${since}`;
+    const since = first >= 0 && frame.step > first ? `; first at step ${first}` : '';
+    this.#verdict.textContent = frame.fooled ? `Fooled: ${said}${since}` : `${said}${since && `; fooled${since.slice(1)}`}`;
     this.#verdict.className = `verdict ${frame.fooled ? 'fooled' : 'standing'}`;
     this.#measure(recording, frame);
   }
@@ -145,7 +145,7 @@ export class SlotPanel {
 function saying(logits, label) {
   const probabilities = softmax(logits);
   const best = probabilities.indexOf(Math.max(...probabilities));
-  return `says ${best}, ${percent(probabilities[best])}${best === label ? '' : `, but it is a ${label}`}`;
+  return best === label ? `says ${best}, ${percent(probabilities[best])}` : `says ${best}, not ${label}, ${percent(probabilities[best])}`;
 }
 
 /**
@@ -164,13 +164,11 @@ export function summary(letter, recording) {
 
 /** @param {NetworkCard} card */
 function cardText(card) {
-  const { text, ...metadata } = card.card;
-  const rows = Object.entries(metadata).map(([name, value]) =>
-    h('div', {}, h('dt', {}, name), h('dd', {}, typeof value === 'string' ? value : JSON.stringify(value))),
-  );
+  const { text, metadata } = card.card;
+  const rows = Object.entries(metadata).map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value)));
   return [
     h('h2', {}, card.title),
-    ...String(text ?? '').split(/\n{2,}/).filter(Boolean).map((paragraph) => h('p', {}, paragraph)),
+    ...text.split(/\n{2,}/).filter(Boolean).map((paragraph) => h('p', {}, paragraph)),
     h('dl', {}, h('div', {}, h('dt', {}, 'file'), h('dd', {}, `${card.file}, ${(card.bytes / 1e6).toFixed(2)} MB`)), h('div', {}, h('dt', {}, 'sha256'), h('dd', {}, card.sha256)), ...rows),
   ];
 }

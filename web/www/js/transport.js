@@ -75,7 +75,7 @@ export class Transport {
     this.#slider.value = String(place);
     this.#slider.disabled = last === 0;
     const shown = this.#moments[place];
-    const text = `${shown.toLocaleString('en')} passes each`;
+    const text = `${shown.toLocaleString('en')} passes`;
     this.#output.textContent = text;
     this.#slider.setAttribute('aria-valuetext', text);
     return shown;
