@@ -105,6 +105,8 @@ export class BatchView {
   /** @param {boolean} finished */
   #end(finished) {
     this.#run.textContent = 'Attack again';
+    for (const grid of this.#grids) for (const canvas of grid.querySelectorAll('canvas')) delete canvas.dataset.state;
+    soon(this.#render);
     this.#chart.describe();
     announce(`${finished ? 'Finished' : 'Cancelled'}. ${this.#tallies.map((tally, index) => (tally ? `Slot ${LETTERS[index]}: ${tally.standing.at(-1) ?? 0} of ${tally.fooled.length} digits stand.` : '')).join(' ')}`);
   }
@@ -136,7 +138,7 @@ export class BatchView {
       if (!tally) return;
       const { fooled, images } = tally;
       [...this.#grids[index].children].forEach((canvas, place) => {
-        // A few a frame: those that have just fallen, and at first all.
+        // Once when a run begins, when a digit falls, and when the run ends.
         const state = fooled[place] ? 'fooled' : 'standing';
         const drawn = /** @type {HTMLCanvasElement} */ (canvas);
         if (drawn.dataset.state === state) return;

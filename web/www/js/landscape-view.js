@@ -26,7 +26,7 @@ export class LandscapeView {
   #ends = [h('span'), h('span')];
   #facts = h('p', { class: 'facts', role: 'status' });
   #digit = digitCanvas('The digit in the middle of the maps', 'digit small');
-  #chart = new LineChart({ title: 'Along the gradient, through the digit', unit: 'distance' });
+  #chart = new LineChart({ title: 'Along the gradient', unit: 'l2 distance' });
   #sigma = h('input', { type: 'range', min: '0', max: '0.5', step: '0.01' });
   #extent = h('input', { type: 'range', min: '0.5', max: '8', step: '0.5' });
   #outputs = { sigma: h('output'), extent: h('output') };
@@ -156,7 +156,7 @@ export class LandscapeView {
     const cut = (/** @type {Float64Array} */ all) => Array.from(all.slice(middle * resolution, (middle + 1) * resolution));
     this.#chart.draw([
       { name: 'the loss', colour: '--a', xs, ys: cut(landscape.plain) },
-      { name: 'averaged over noise', colour: '--b', xs, ys: cut(landscape.smoothed) },
+      { name: 'averaged', colour: '--b', xs, ys: cut(landscape.smoothed) },
     ]);
     this.#chart.describe();
     const [plain, smoothed] = values.map((all) => slope(all, resolution, extent));

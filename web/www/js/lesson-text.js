@@ -96,7 +96,7 @@ export const STEPS = [
     attacks: [],
     button: 'Show such a pair',
     explanation: [
-      'A classifier gives the midpoint one class, and so it is wrong about at least one of the two. Among the 10,000 test digits there are more than 4,400 such pairs that share no digit: no classifier can be robust on more than about 55 % of them at l2 4.0. Counting sharper brings the bound below half.',
+      'A classifier gives the midpoint one class, and so it is wrong about at least one of the two. Among the 10,000 test digits 4,527 such pairs share no digit, so no classifier can be robust on more than 54.73 % of them at l2 4.0; groups of digits that are all in conflict with one another bring the bound for deterministic classifiers down to 44.46 %.',
       'An accuracy of 97 % at that radius is therefore no property of a network. It measures an attack that failed.',
     ],
   },

@@ -134,7 +134,9 @@ export class SlotPanel {
     this.#distance.textContent = text;
     this.#passes.textContent = frame.passes.toLocaleString('en');
     this.#time.textContent = recording.gradients > 0 ? figure(recording.milliseconds / recording.gradients) : '–';
-    this.#norm.textContent = figure(frame.gradientNorm);
+    const before = recording.gradientNorms[frame.step - 1];
+    const looked = Number.isNaN(frame.gradientNorm) && before !== undefined;
+    this.#norm.textContent = looked ? `${figure(before)} (step ${frame.step - 1})` : figure(frame.gradientNorm);
   }
 }
 
