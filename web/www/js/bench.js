@@ -22,7 +22,7 @@ export class Bench {
   #render = () => this.#draw();
   #charts = {
     loss: new LineChart({ title: 'Cross-entropy', unit: 'passes' }),
-    norm: new LineChart({ title: 'l2 norm of the gradient', unit: 'passes', logarithmic: true }),
+    norm: new LineChart({ title: 'Gradient’s l2 norm', unit: 'passes', logarithmic: true }),
     distance: new LineChart({ title: 'Distance, share of ε', unit: 'passes', range: [0, 1.05] }),
   };
 

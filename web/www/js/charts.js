@@ -30,6 +30,8 @@ export class LineChart {
   /** @type {number | null} */
   #cursor = null;
   #canvas;
+  #size = { width: 0, height: 0 };
+  #font = '11px sans-serif';
   #unit = h('span', { class: 'unit' });
   #legend = h('span', { class: 'legend' });
   #render = () => this.#paint();
@@ -45,7 +47,12 @@ export class LineChart {
       h('div', { class: 'chart-area' }, this.#canvas),
     );
     this.unit(options.unit ?? '');
-    new ResizeObserver(() => soon(this.#render)).observe(this.#canvas);
+    new ResizeObserver(([entry]) => {
+      // Kept, since asking for it at each picture would make the browser lay the page out at once.
+      this.#size = entry.contentRect;
+      this.#font = `11px ${getComputedStyle(this.#canvas).fontFamily}`;
+      soon(this.#render);
+    }).observe(this.#canvas);
   }
 
   /** @param {string} name of what the horizontal axis counts */
@@ -82,14 +89,15 @@ export class LineChart {
   }
 
   #paint() {
-    const { clientWidth: width, clientHeight: height } = this.#canvas;
+    const { width, height } = this.#size;
     const context = this.#canvas.getContext('2d');
     if (!context || width === 0) return;
     const ratio = Math.min(3, devicePixelRatio || 1);
-    this.#canvas.width = Math.round(width * ratio);
-    this.#canvas.height = Math.round(height * ratio);
-    context.scale(ratio, ratio);
-    context.font = `11px ${getComputedStyle(this.#canvas).fontFamily}`;
+    const [columns, rows] = [Math.round(width * ratio), Math.round(height * ratio)];
+    if (this.#canvas.width !== columns || this.#canvas.height !== rows) Object.assign(this.#canvas, { width: columns, height: rows });
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.clearRect(0, 0, width, height);
+    context.font = this.#font;
     const [low, high] = this.options.range ?? extentOf(this.#lines, this.#levels, this.options.logarithmic ?? false);
     let last = 0;
     for (const line of this.#lines) if (line.xs.length) last = Math.max(last, line.xs[line.xs.length - 1]);

@@ -9,10 +9,12 @@ import { digitCanvas, paint, paintDigit } from './pixels.js';
 /** @import { Bench } from './bench.js' */
 /** @import { Page } from './main.js' */
 
-/** A rough map comes first, so that a slider answers at once; the fine one when the hand rests. */
-const ROUGH = { resolution: 11, samples: 4 };
-const FINE = 25;
-const REST = 250;
+/** A rough map comes first, so that a slider answers at once; finer ones follow when the hand rests. */
+const STAGES = [
+  { resolution: 9, samples: 4 },
+  { resolution: 17, samples: 8 },
+  { resolution: 25, samples: 64 },
+];
 const LEVELS = 9;
 /** Side of a map's picture; contours are drawn on it, colours below it as grid cells. */
 const SIDE = 320;
@@ -33,7 +35,10 @@ export class LandscapeView {
   /** @type {Shown | null} */
   #shown = null;
   #asked = '';
-  #timer = 0;
+  /** Stage that is being computed, or -1. */
+  #stage = -1;
+  /** Counts beginnings, so that an older one leaves the stage alone. */
+  #turn = 0;
   #render = () => this.#draw();
 
   /**
@@ -104,18 +109,36 @@ export class LandscapeView {
     if (asked === this.#asked) return;
     this.#asked = asked;
     paintDigit(this.#digit, example.pixels);
-    clearTimeout(this.#timer);
-    this.#compute(asked, ROUGH.resolution, Math.min(ROUGH.samples, landscape.samples), along).catch(report);
-    this.#timer = window.setTimeout(() => this.#compute(asked, FINE, landscape.samples, along).catch(report), REST);
+    // A rough map is let through, or a hand that keeps moving would never see one.
+    if (this.#stage !== 0) this.#refresh(along).catch(report);
+  }
+
+  /** @param {Float32Array | null | undefined} along */
+  async #refresh(along) {
+    const turn = ++this.#turn;
+    const asked = this.#asked;
+    try {
+      for (const [stage, { resolution, samples }] of STAGES.entries()) {
+        this.#stage = stage;
+        await this.#compute(resolution, Math.min(samples, this.page.store.state.landscape.samples), along);
+        if (turn !== this.#turn) return;
+        if (asked !== this.#asked) break;
+      }
+    } finally {
+      if (turn === this.#turn) this.#stage = -1;
+    }
+    if (asked !== this.#asked) {
+      this.#asked = '';
+      this.#ask();
+    }
   }
 
   /**
-   * @param {string} asked
    * @param {number} resolution
    * @param {number} samples
    * @param {Float32Array | null | undefined} along
    */
-  async #compute(asked, resolution, samples, along) {
+  async #compute(resolution, samples, along) {
     const { engine, store } = this.page;
     const { slot, sigma, extent, seed } = store.state.landscape;
     const { network } = store.state.slots[slot];
@@ -124,7 +147,6 @@ export class LandscapeView {
     const direction = along ? along.map((pixel, index) => pixel - example.pixels[index]) : undefined;
     const usable = direction?.some((value) => value !== 0) ? { direction } : {};
     const landscape = await engine.landscape({ network, pixels: Float32Array.from(example.pixels), label: example.label, extent, resolution, sigma, samples, seed, ...usable });
-    if (asked !== this.#asked) return;
     this.#shown = { landscape, resolution, extent };
     soon(this.#render);
   }
