@@ -109,6 +109,7 @@ export class LandscapeView {
     if (asked === this.#asked) return;
     this.#asked = asked;
     paintDigit(this.#digit, example.pixels);
+    if (!this.#shown) this.#facts.textContent = 'Computing the maps …';
     // A rough map is let through, or a hand that keeps moving would never see one.
     if (this.#stage !== 0) this.#refresh(along).catch(report);
   }
