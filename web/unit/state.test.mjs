@@ -44,6 +44,7 @@ test('hostile fragments are refused as a whole and say why', () => {
     ['a.epsilon=Infinity', /not a number/],
     ['a.epsilon=0x10', /not a number/],
     ['a.epsilon=-1', /not from/],
+    ['a.epsilon=0', /not from 0.001/],
     ['a.kind=__proto__', /none of/],
     ['__proto__=1', /unknown/],
     ['constructor.prototype=1', /unknown/],

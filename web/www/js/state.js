@@ -48,7 +48,7 @@ export function defaults() {
  * @type {Record<"epsilon"|"stepSize"|"steps"|"sigma"|"samples"|"momentum"|"startSigma", Range>}
  */
 export const RANGES = {
-  epsilon: { least: 0, most: 784 },
+  epsilon: { least: 0.001, most: 784 },
   stepSize: { least: 0, most: 1000 },
   steps: { least: 1, most: 2000, whole: true },
   sigma: { least: 0, most: 2 },
