@@ -218,9 +218,9 @@ pub(crate) fn any_radius_in_words(attack: &AttackPlan) -> String {
 
 fn settings(ascent: &ProjectedAscent, step: &str, restarts: u32) -> String {
     let mut words = format!(
-        "{}, {} steps of {step}, {}, {}",
+        "{}, {} of {step}, {}, {}",
         rule(ascent.rule),
-        ascent.steps,
+        if ascent.steps == 1 { "one step".to_owned() } else { format!("{} steps", ascent.steps) },
         start(ascent.start),
         loss(ascent.loss),
     );
@@ -250,6 +250,9 @@ pub(crate) fn toward_in_words(job: &TowardJob) -> String {
 
 fn family(ascent: &ProjectedAscent) -> String {
     match ascent.direction {
+        Direction::Gradient if ascent.steps == 1 && ascent.start == Start::Natural => {
+            "FGSM".to_owned()
+        }
         Direction::Gradient => "PGD".to_owned(),
         Direction::Smoothed { sigma, samples } => {
             let plural = if samples == 1 { "" } else { "s" };

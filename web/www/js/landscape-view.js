@@ -18,6 +18,8 @@ const STAGES = [
 const LEVELS = 9;
 /** Side of a map's picture; contours are drawn on it, colours below it as grid cells. */
 const SIDE = 320;
+/** Colours tell losses by their logarithm, down to so many decades below the largest: a saturated loss is small, not flat. */
+const DECADES = 8;
 
 /** @typedef {{landscape: LandscapeReport, resolution: number, extent: number}} Shown */
 
@@ -72,7 +74,7 @@ export class LandscapeView {
         labelled('Noise', this.seed),
       ),
       h('div', { class: 'maps' }, ...this.#maps.map(({ element }) => element), this.#chart.element),
-      h('div', { class: 'scale-row long' }, h('span', {}, 'Cross-entropy'), this.#ends[0], this.#scale, this.#ends[1]),
+      h('div', { class: 'scale-row long' }, h('span', {}, 'Cross-entropy, logarithmic'), this.#ends[0], this.#scale, this.#ends[1]),
       this.#facts,
     );
     this.#sigma.id = 'landscape-sigma';
@@ -156,15 +158,18 @@ export class LandscapeView {
     if (!this.#shown) return;
     const { landscape, resolution, extent } = this.#shown;
     const values = [landscape.plain, landscape.smoothed];
-    let low = Infinity;
-    let high = -Infinity;
-    for (const each of values) for (const value of each) [low, high] = [Math.min(low, value), Math.max(high, value)];
-    const span = high - low || 1;
+    let least = Infinity;
+    let most = 0;
+    for (const each of values) for (const value of each) [least, most] = [Math.min(least, value), Math.max(most, value)];
+    const leastShown = Math.max(least, most * 10 ** -DECADES, Number.MIN_VALUE);
+    const heights = values.map((all) => all.map((value) => Math.log10(Math.max(value, leastShown))));
+    const low = Math.log10(leastShown);
+    const span = Math.log10(Math.max(most, leastShown)) - low || 1;
     this.#maps.forEach(({ title, colours, lines }, index) => {
       colours.width = colours.height = resolution;
       // Rows go upwards along the noise direction.
-      paint(colours, resolution, (at) => rising((values[index][(resolution - 1 - Math.floor(at / resolution)) * resolution + (at % resolution)] - low) / span));
-      drawLines(lines, values[index], resolution, low, span);
+      paint(colours, resolution, (at) => rising((heights[index][(resolution - 1 - Math.floor(at / resolution)) * resolution + (at % resolution)] - low) / span));
+      drawLines(lines, heights[index], resolution, low, span);
       lines.setAttribute('aria-label', `${title}: from ${figure(Math.min(...values[index]))} to ${figure(Math.max(...values[index]))}`);
     });
     const context = this.#scale.getContext('2d');
@@ -172,8 +177,8 @@ export class LandscapeView {
       context.fillStyle = `rgb(${rising(column / 99).map(Math.round).join(' ')})`;
       context.fillRect(column, 0, 1, 1);
     }
-    this.#ends[0].textContent = figure(low);
-    this.#ends[1].textContent = figure(high);
+    this.#ends[0].textContent = figure(leastShown);
+    this.#ends[1].textContent = figure(most);
     const middle = Math.floor(resolution / 2);
     const xs = Array.from({ length: resolution }, (_, k) => extent * ((2 * k) / (resolution - 1) - 1));
     const cut = (/** @type {Float64Array} */ all) => Array.from(all.slice(middle * resolution, (middle + 1) * resolution));
