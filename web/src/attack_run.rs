@@ -1,6 +1,6 @@
 //! An attack under way, asked and told in typed arrays.
 
-use candle_core::{DType, Tensor};
+use candle_core::Tensor;
 use saddle_attacks::{AttackSettings, Examples, Request, Stepwise};
 use saddle_ops::Draws;
 use wasm_bindgen::{JsError, prelude::wasm_bindgen};
@@ -14,15 +14,16 @@ pub struct AttackRun {
     stepwise: Stepwise,
     steps: u32,
     loss: String,
-    /// Points of the open question.
+    /// Points of the open question, and of how many of them it wants the gradient.
     asked: usize,
+    gradients: usize,
 }
 
 /// What has to be computed before the attack goes on.
 #[wasm_bindgen(getter_with_clone)]
 pub struct Question {
-    /// Whether the gradient is wanted too, or logits alone.
-    pub gradient: bool,
+    /// Of how many points, the first ones, the gradient is wanted; of the others logits alone.
+    pub gradients: usize,
     /// Points to look at.
     pub points: Vec<f32>,
     /// Class of the digit that each point belongs to.
@@ -84,7 +85,8 @@ impl AttackRun {
         let examples = Examples::new(images, labels(classes, count)?, ids)?;
         let draws = Draws::new(whole("seed", seed)?);
         let stepwise = Stepwise::new(ascent, examples, threat_model, draws, stop_fooled, CLASSES)?;
-        Ok(Self { stepwise, steps: ascent.steps, loss: ascent.loss.to_string(), asked: 0 })
+        let (steps, loss) = (ascent.steps, ascent.loss.to_string());
+        Ok(Self { stepwise, steps, loss, asked: 0, gradients: 0 })
     }
 
     /// Number of steps: reports come for 0 to this one, unless all digits leave before.
@@ -105,15 +107,16 @@ impl AttackRun {
     ///
     /// Failures of tensor operations.
     pub fn ask(&mut self) -> Result<Option<Question>, JsError> {
-        let Some(Request { points, labels, gradient }) = self.stepwise.ask()? else {
+        let Some(Request { points, labels, gradients }) = self.stepwise.ask()? else {
             return Ok(None);
         };
-        self.asked = labels.len();
+        (self.asked, self.gradients) = (labels.len(), gradients);
         let labels = labels.into_iter().map(|label| label as u8).collect();
-        Ok(Some(Question { gradient, points: numbers(&points)?, labels }))
+        Ok(Some(Question { gradients, points: numbers(&points)?, labels }))
     }
 
-    /// The answer to the last question, in the order of its points; a report when a step is complete.
+    /// The answer to the last question, in the order of its points: logits of all, and the gradient of those of which it was
+    /// wanted. A report when a step is complete.
     ///
     /// # Errors
     ///
@@ -125,15 +128,15 @@ impl AttackRun {
     ) -> Result<Option<StepReport>, JsError> {
         let logits = scores(logits, self.asked)?;
         let gradient = match gradient {
-            Some(numbers) if numbers.len() != self.asked * PIXELS => {
+            Some(numbers) if numbers.len() != self.gradients * PIXELS => {
                 return refuse(&format!(
                     "{} numbers of a gradient at {} points of {PIXELS} pixels",
                     numbers.len(),
-                    self.asked
+                    self.gradients
                 ));
             }
             Some(numbers) => {
-                let shape = (self.asked, 1, SIDE, SIDE);
+                let shape = (self.gradients, 1, SIDE, SIDE);
                 Some(Tensor::from_vec(numbers, shape, logits.device())?)
             }
             None => None,
@@ -149,7 +152,7 @@ impl AttackRun {
         };
         let mut images = Vec::with_capacity(standings.len() * PIXELS);
         for standing in standings {
-            images.extend(standing.image.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?);
+            images.extend(numbers(&standing.image)?);
         }
         let logits = standings.iter().flat_map(|standing| &standing.logits);
         Ok(StepReport {

@@ -1,10 +1,8 @@
 //! A network behind JavaScript's types: logits, losses and gradients at points.
 
-use std::sync::Arc;
-
 use candle_core::Tensor;
-use saddle_attacks::{Query, answer};
-use saddle_model::{Aim, Classifier as _, Executor, Loss, LossKind, Network, load_network};
+use saddle_attacks::Request;
+use saddle_model::{Classifier as _, Network, load_own_network};
 use saddle_ops::Kernels;
 use wasm_bindgen::{JsError, prelude::wasm_bindgen};
 
@@ -30,21 +28,21 @@ pub struct Answers {
     pub losses: Vec<f64>,
     /// Ten class scores for each point.
     pub logits: Vec<f32>,
-    /// Gradient of each point's loss, shaped as the points; empty when not asked for.
+    /// Gradient of each point's loss, shaped as the points that it was asked for.
     pub gradient: Vec<f32>,
 }
 
 #[wasm_bindgen]
 impl DigitNetwork {
-    /// Reads a safetensors file, ours or foreign, and prepares the engine with the best kernels of this build.
+    /// Reads a safetensors file of ours and prepares the engine with the best kernels of this build.
     ///
     /// # Errors
     ///
-    /// In the words of [`saddle_model::Error`] when the bytes are not the weights of a known network, and for a network
-    /// that does not tell ten classes of 28 x 28 images.
+    /// In the words of [`saddle_model::Error`] when the bytes are not the weights of a network, and for a network that does
+    /// not tell ten classes of 28 x 28 images.
     #[wasm_bindgen(constructor)]
     pub fn new(weights: &[u8]) -> Result<Self, JsError> {
-        let (network, _) = load_network(weights, None, Executor::Engine(Kernels::detect()))?;
+        let (network, _) = load_own_network(weights, Kernels::detect())?;
         let architecture = network.architecture();
         if architecture.input != [1, SIDE, SIDE] || architecture.classes != CLASSES {
             return refuse(&format!(
@@ -77,16 +75,22 @@ impl DigitNetwork {
     /// As [`DigitNetwork::logits`], for labels that do not fit, and for a loss of another name than `cross_entropy`,
     /// `margin` or `dlr`.
     pub fn losses(&self, pixels: &[f32], labels: &[u8], loss: &str) -> Result<Answers, JsError> {
-        self.evaluate(pixels, labels, loss, false)
+        self.evaluate(pixels, labels, loss, Some(0))
     }
 
-    /// Losses, logits and gradients at points.
+    /// Losses and logits at points, and the gradient at the first `count` of them, at all when left out.
     ///
     /// # Errors
     ///
-    /// As [`DigitNetwork::losses`].
-    pub fn gradient(&self, pixels: &[f32], labels: &[u8], loss: &str) -> Result<Answers, JsError> {
-        self.evaluate(pixels, labels, loss, true)
+    /// As [`DigitNetwork::losses`], and for more gradients than points.
+    pub fn gradient(
+        &self,
+        pixels: &[f32],
+        labels: &[u8],
+        loss: &str,
+        count: Option<usize>,
+    ) -> Result<Answers, JsError> {
+        self.evaluate(pixels, labels, loss, count)
     }
 
     fn evaluate(
@@ -94,21 +98,13 @@ impl DigitNetwork {
         pixels: &[f32],
         classes: &[u8],
         loss: &str,
-        gradient: bool,
+        gradients: Option<usize>,
     ) -> Result<Answers, JsError> {
         let points = points(pixels)?;
-        let rows: Vec<usize> = (0..points.dim(0)?).collect();
-        let kind: LossKind = loss.parse()?;
-        let loss = Loss::new(kind, labels(classes, rows.len())?, &Aim::Untargeted)?;
-        let (loss, at_iterate) = (Arc::new(loss), false);
-        let query = if gradient {
-            Query::Gradient { points, rows, loss, at_iterate }
-        } else {
-            Query::Loss { points, rows, loss, at_iterate }
-        };
-        let Some(answer) = answer(&self.network, &query)? else {
-            return refuse("nothing was asked");
-        };
+        let labels = labels(classes, points.dim(0)?)?;
+        let gradients = gradients.unwrap_or(labels.len());
+        let request = Request { points, labels, gradients };
+        let answer = request.answer(&self.network, loss.parse()?)?;
         let gradient = answer.gradient.as_ref().map(numbers).transpose()?.unwrap_or_default();
         Ok(Answers { losses: answer.losses, logits: numbers(&answer.logits)?, gradient })
     }

@@ -56,7 +56,7 @@ const settings = (changes = {}) => ({
 
 /** Answers a question in so many parts. */
 function answered(question, loss, parts) {
-  const { gradient, points, labels } = question;
+  const { gradients: wanted, points, labels } = question;
   const count = labels.length;
   const logits = [];
   const gradients = [];
@@ -64,8 +64,9 @@ function answered(question, loss, parts) {
     const [start, end] = [part, part + 1].map((at) => Math.floor((at * count) / parts));
     if (start === end) continue;
     const share = points.subarray(start * PIXELS, end * PIXELS);
-    if (gradient) {
-      const answers = network.gradient(share, labels.subarray(start, end), loss);
+    if (wanted > 0) {
+      const first = Math.min(Math.max(wanted - start, 0), end - start);
+      const answers = network.gradient(share, labels.subarray(start, end), loss, first);
       logits.push(...answers.logits);
       gradients.push(...answers.gradient);
       answers.free();
@@ -73,7 +74,7 @@ function answered(question, loss, parts) {
       logits.push(...network.logits(share));
     }
   }
-  return [Float32Array.from(logits), gradient ? Float32Array.from(gradients) : undefined];
+  return [Float32Array.from(logits), wanted > 0 ? Float32Array.from(gradients) : undefined];
 }
 
 /** All reports of an attack whose questions are answered in so many parts. */
@@ -117,6 +118,19 @@ test('no bit depends on the company of an image', () => {
     assert.equal(alone.losses[0], together.losses[image]);
     assert.deepEqual(network.logits(own), alone.logits);
   }
+});
+
+test('the gradient at the first points is the same as at all', () => {
+  const pixels = images(4);
+  const labels = labelsOf(pixels);
+  const all = network.gradient(pixels, labels, 'cross_entropy');
+  for (const count of [0, 1, 3]) {
+    const first = network.gradient(pixels, labels, 'cross_entropy', count);
+    assert.deepEqual(first.gradient, all.gradient.slice(0, count * PIXELS));
+    assert.deepEqual(first.logits, all.logits);
+    assert.deepEqual(first.losses, all.losses);
+  }
+  assert.throws(() => network.gradient(pixels, labels, 'cross_entropy', 5), /5 gradients/u);
 });
 
 test('the gradient is the slope of the loss', () => {

@@ -15,14 +15,14 @@ import { Weights } from '../www/engine/weights.js';
 function worker(asked) {
   const { port1, port2 } = new MessageChannel();
   answer(port1, {
-    evaluate({ wanted, points, labels }) {
+    evaluate({ wanted, gradients, points, labels }) {
       asked.push(labels.length);
       const count = points.length / 784;
       const first = (index) => points[index * 784];
       return {
         losses: Float64Array.from({ length: wanted === 'logits' ? 0 : count }, (_, index) => first(index) + labels[index]),
         logits: Float32Array.from({ length: count * 10 }, (_, place) => first(Math.floor(place / 10))),
-        gradient: wanted === 'gradient' ? points.map((pixel) => -pixel) : new Float32Array(),
+        gradient: wanted === 'gradient' ? points.slice(0, gradients * 784).map((pixel) => -pixel) : new Float32Array(),
       };
     },
   });
@@ -61,6 +61,21 @@ test('answers are joined in the order of the points', async () => {
     assert.equal(answers[0].logits[49], 4.5);
     assert.equal(answers[0].gradient.length, wanted === 'gradient' ? 5 * 784 : 0);
     assert.equal(points[0], 0.5, 'the points are still there');
+  }
+});
+
+test('gradients at the first points are joined without the others', async () => {
+  const points = Float32Array.from({ length: 5 * 784 }, (_, place) => Math.floor(place / 784) + 0.5);
+  for (const gradients of [0, 1, 3, 5]) {
+    for (const size of [1, 2, 3, 8]) {
+      const workers = Array.from({ length: size }, () => worker([]));
+      const pool = new Pool(workers.map(({ port }) => port));
+      const task = { network: 'any', wanted: 'gradient', gradients, points, labels: new Uint8Array(5), loss: 'cross_entropy' };
+      const { logits, gradient } = await pool.evaluate(task);
+      assert.deepEqual(gradient, points.slice(0, gradients * 784).map((pixel) => -pixel));
+      assert.equal(logits.length, 50);
+      workers.forEach(({ close }) => close());
+    }
   }
 });
 

@@ -1,5 +1,7 @@
 //! `cargo xtask bench`: the divan benches, side-by-side runs against other systems, and checks of our numbers.
 
+mod web;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::ensure;
@@ -20,6 +22,7 @@ pub(crate) struct Bench {
 #[derive(Subcommand)]
 enum What {
     Peers(Peers),
+    Web(web::Web),
     /// Input gradients of every kernel path, and PyTorch's own, held against float64.
     Gradients {
         /// A Python that has torch and safetensors.
@@ -62,6 +65,7 @@ impl Bench {
     pub(crate) fn run(self, workspace: &Workspace) -> anyhow::Result<()> {
         match self.what {
             Some(What::Peers(peers)) => peers.run(workspace),
+            Some(What::Web(web)) => web.run(workspace),
             Some(What::Gradients { python, check }) => gradients(workspace, &python, &check),
             Some(What::Verdicts { samples, check }) => verdicts(workspace, samples, &check),
             Some(What::Table { records, svg }) => show(workspace, &records, svg.as_deref()),

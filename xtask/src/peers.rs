@@ -20,9 +20,10 @@ use clap::Args;
 use serde_json::json;
 
 use crate::workspace::Workspace;
-pub(crate) use record::{Records, append};
+pub(crate) use record::{Records, append, processor, today};
 use rows::{Row, table};
-use server::{Cost, Server};
+use server::Cost;
+pub(crate) use server::{Server, median};
 
 /// Largest relative l2 distance between the two sides' gradients. One window of a pool whose winner rounding decides makes
 /// 1e-4 to 1e-3 of it; another network, loss or layout makes about 1. The second is for bf16, which keeps 8 bits.
@@ -181,7 +182,7 @@ impl Peers {
         }
         let time = |cost: &Cost| if row.threads == 1 { cost.cpu } else { cost.wall };
         let over = |value: &dyn Fn(&(Cost, Cost)) -> f64| {
-            server::median(pairs.iter().map(value).collect()).context("no round")
+            median(pairs.iter().map(value).collect()).context("no round")
         };
         let ratio = over(&|(mine, theirs)| time(theirs) / time(mine))?;
         let (ours_ms, rival_ms) = (over(&|pair| time(&pair.0))?, over(&|pair| time(&pair.1))?);
@@ -195,8 +196,8 @@ impl Peers {
             "rival_ms": rival_ms,
             "rounds": rounds,
             "kernels": row.kernels,
-            "cpu": record::processor(),
-            "date": record::today(workspace)?,
+            "cpu": processor(),
+            "date": today(workspace)?,
         });
         let recorded = rounds >= row.rounds();
         if recorded {

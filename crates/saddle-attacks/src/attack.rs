@@ -14,8 +14,8 @@
 use std::sync::Arc;
 
 use candle_core::Tensor;
-use saddle_model::{Classifier, Loss, Mode, Wanted};
-use saddle_ops::{Draws, GradientHealth};
+use saddle_model::{Classifier, Evaluated, Loss, Mode, Pullback, Wanted};
+use saddle_ops::{Draws, GradientHealth, join_rows};
 
 use crate::{
     error::{Error, Result},
@@ -197,16 +197,46 @@ pub(crate) fn evaluate(
         let evaluated = loss.evaluate(&scores, &rows[start..start + count])?;
         losses.extend(evaluated.values);
         if gradient_wanted {
-            let gradient = pullback(&evaluated.cotangent, Wanted::INPUT)?.input;
-            let gradient = gradient.filter(|found| found.dims() == chunk.dims());
-            gradients.push(gradient.ok_or_else(|| Error::Classifier {
-                message: format!("no gradient of the shape {:?} of the images", chunk.dims()),
-            })?);
+            gradients.push(pulled_back(pullback, &evaluated.cotangent, &chunk)?);
         }
         logits.push(scores.detach());
     }
-    let gradient = if gradient_wanted { Some(Tensor::cat(&gradients, 0)?.detach()) } else { None };
-    Ok(Answer { losses, logits: Tensor::cat(&logits, 0)?, gradient })
+    let gradient = if gradient_wanted { Some(join_rows(&gradients)?) } else { None };
+    Ok(Answer { losses, logits: join_rows(&logits)?, gradient })
+}
+
+/// Losses, logits and gradients at some points, and the class scores of some `images` beside them: in one pass where all of
+/// them go through the classifier together, which is worth it when they are few.
+pub(crate) fn evaluate_beside(
+    classifier: &dyn Classifier,
+    points: &Tensor,
+    rows: &[usize],
+    loss: &Loss,
+    images: &Tensor,
+) -> Result<(Answer, Tensor)> {
+    let (count, others) = (rows.len(), images.dim(0)?);
+    if count + others > POINTS_AT_ONCE {
+        let answer = evaluate(classifier, points, rows, loss, true)?;
+        return Ok((answer, scores(classifier, images)?));
+    }
+    let together = join_rows(&[points.clone(), images.clone()])?;
+    let (scores, pullback) = classifier.forward_first(&together, count)?;
+    check_scores(classifier, &scores, count + others)?;
+    let scores = scores.detach();
+    let [logits, others] = [(0, count), (count, others)]
+        .map(|(start, count)| scores.narrow(0, start, count)?.contiguous());
+    let (logits, others) = (logits?, others?);
+    let Evaluated { values, cotangent } = loss.evaluate(&logits, rows)?;
+    let gradient = pulled_back(pullback, &cotangent, points)?;
+    Ok((Answer { losses: values, logits, gradient: Some(gradient) }, others))
+}
+
+/// The gradient at these points.
+fn pulled_back(pullback: Pullback<'_>, cotangent: &Tensor, points: &Tensor) -> Result<Tensor> {
+    let gradient = pullback(cotangent, Wanted::INPUT)?.input;
+    let gradient = gradient.filter(|found| found.dims() == points.dims());
+    let message = || format!("no gradient of the shape {:?} of the images", points.dims());
+    Ok(gradient.ok_or_else(|| Error::Classifier { message: message() })?.detach())
 }
 
 /// Class scores of images, in chunks.
@@ -219,7 +249,7 @@ pub(crate) fn scores(classifier: &dyn Classifier, images: &Tensor) -> Result<Ten
         check_scores(classifier, &scores, count)?;
         logits.push(scores.detach());
     }
-    Ok(Tensor::cat(&logits, 0)?)
+    Ok(join_rows(&logits)?)
 }
 
 fn check_scores(classifier: &dyn Classifier, scores: &Tensor, images: usize) -> Result<()> {

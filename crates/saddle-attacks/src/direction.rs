@@ -25,7 +25,7 @@
 //! by sample, and gradients are added in that order, one sample after another.
 
 use candle_core::Tensor;
-use saddle_ops::Draws;
+use saddle_ops::{Draws, difference, join_rows, mean_of_blocks, sum};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -114,28 +114,23 @@ impl Direction {
         let mut points = Vec::new();
         for sample in 0..samples {
             let noise = draws.gaussian(NOISE, ids, restart, step, sample, sigma, here)?;
-            points.push((here + &noise)?);
+            points.push(sum(here, &noise)?);
             if antithetic {
-                points.push((here - &noise)?);
+                points.push(difference(here, &noise)?);
             }
         }
-        Ok(Tensor::cat(&points, 0)?)
+        Ok(join_rows(&points)?)
     }
 
     /// One gradient per row from the gradients at the [`Direction::probes`] of `rows` rows.
     pub(crate) fn combine(&self, gradients: &Tensor, rows: usize) -> Result<Tensor> {
-        let (points, sign) = match self {
-            Self::Gradient => return Ok(gradients.clone()),
-            Self::Smoothed { .. } | Self::Even { .. } => (self.points_per_step() as usize, 1.0),
-            Self::Odd { .. } => (self.points_per_step() as usize, -1.0),
-        };
-        // Plain additions of whole tensors: the order of a row's sum is the order of its samples.
-        let mut sum = gradients.narrow(0, 0, rows)?;
-        for point in 1..points {
-            let seen = gradients.narrow(0, point * rows, rows)?;
-            let seen = if point % 2 == 1 && sign < 0.0 { seen.neg()? } else { seen };
-            sum = (sum + seen)?;
+        // The order of a row's sum is the order of its samples.
+        match self {
+            Self::Gradient => Ok(gradients.clone()),
+            Self::Smoothed { .. } | Self::Even { .. } => {
+                Ok(mean_of_blocks(gradients, rows, false)?)
+            }
+            Self::Odd { .. } => Ok(mean_of_blocks(gradients, rows, true)?),
         }
-        Ok((sum / points as f64)?)
     }
 }

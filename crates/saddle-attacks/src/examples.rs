@@ -114,10 +114,7 @@ impl Examples {
 ///
 /// # Errors
 ///
-/// [`Error::Tensor`] for a row that the tensor does not have.
+/// [`Error::Ops`] for a row that the tensor does not have, and for one of other numbers than `f32` and `f64`.
 pub fn select_rows(tensor: &Tensor, rows: &[usize]) -> Result<Tensor> {
-    let rows: Vec<u32> = rows.iter().map(|&row| row as u32).collect();
-    let count = rows.len();
-    let rows = Tensor::from_vec(rows, count, tensor.device())?;
-    Ok(tensor.contiguous()?.index_select(&rows, 0)?)
+    Ok(saddle_ops::select_rows(tensor, rows)?)
 }

@@ -10,8 +10,8 @@
 
 use std::ops::Range;
 
-use candle_core::{DType, Tensor};
-use saddle_ops::{Draws, Norm};
+use candle_core::Tensor;
+use saddle_ops::{Draws, Norm, join_rows, numbers, sum, sum_scaled, tensor_like};
 
 use crate::error::{Error, Result};
 
@@ -147,14 +147,16 @@ impl Plane {
         let mut points = Vec::with_capacity(positions.len() * self.points_per_position());
         for position in positions {
             let (row, column) = (position / self.resolution, position % self.resolution);
-            let along = ((&self.along_gradient * at(column))? + (&self.along_noise * at(row))?)?;
-            let here = (&self.center + along)?;
+            let along = self.center.zeros_like()?;
+            let along = sum_scaled(&along, &self.along_gradient, at(column))?;
+            let along = sum_scaled(&along, &self.along_noise, at(row))?;
+            let here = sum(&self.center, &along)?;
             points.push(here.clone());
             for noise in &noise {
-                points.push((&here + noise)?);
+                points.push(sum(&here, noise)?);
             }
         }
-        Ok(Tensor::cat(&points, 0)?)
+        Ok(join_rows(&points)?)
     }
 
     /// Plain and smoothed loss at each position, from the losses at [`Plane::points`], in their order.
@@ -177,22 +179,15 @@ impl Plane {
 /// A row `(1, ...)` at l2 norm 1, divided in 64 bits: the inverse of a tiny norm is no `f32`.
 fn unit(row: &Tensor) -> Result<Tensor> {
     let size = Norm::L2.sizes(row)?[0];
-    let scaled = wide(row)?.into_iter().map(|number| number / size).collect();
-    like(row, scaled)
+    let scaled = numbers(row)?.into_iter().map(|number| number / size).collect();
+    Ok(tensor_like(row, scaled)?)
 }
 
 /// What is left of `row` without its part along `axis`.
 fn orthogonal(row: &Tensor, axis: &Tensor) -> Result<Tensor> {
-    let (numbers, along) = (wide(row)?, wide(axis)?);
+    let (row_numbers, along) = (numbers(row)?, numbers(axis)?);
     let length: f64 = along.iter().map(|a| a * a).sum();
-    let part = numbers.iter().zip(&along).map(|(n, a)| n * a).sum::<f64>() / length;
-    like(row, numbers.iter().zip(&along).map(|(n, a)| n - part * a).collect())
-}
-
-fn wide(row: &Tensor) -> Result<Vec<f64>> {
-    Ok(row.flatten_all()?.to_dtype(DType::F64)?.to_vec1()?)
-}
-
-fn like(row: &Tensor, numbers: Vec<f64>) -> Result<Tensor> {
-    Ok(Tensor::from_vec(numbers, row.shape(), row.device())?.to_dtype(row.dtype())?)
+    let part = row_numbers.iter().zip(&along).map(|(n, a)| n * a).sum::<f64>() / length;
+    let rest = row_numbers.iter().zip(&along).map(|(n, a)| n - part * a).collect();
+    Ok(tensor_like(row, rest)?)
 }

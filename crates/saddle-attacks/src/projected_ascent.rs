@@ -28,7 +28,10 @@ use std::sync::Arc;
 
 use candle_core::Tensor;
 use saddle_model::{Loss, LossKind};
-use saddle_ops::{Draws, GradientHealth, Norm, RowHealth, StepRule, ascent_direction};
+use saddle_ops::{
+    Draws, GradientHealth, Norm, RowHealth, StepRule, ascent_direction, join_rows, scale_rows, sum,
+    sum_scaled,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -200,7 +203,7 @@ impl ProjectedAscent {
                 draws.gaussian("gaussian start", ids, restart, 0, 0, sigma, natural)?
             }
         };
-        let candidate = (natural + perturbation)?;
+        let candidate = sum(natural, &perturbation)?;
         Ok(ball.project_then_clip(natural, &candidate, threat_model.pixels)?)
     }
 }
@@ -235,7 +238,7 @@ impl Ascent {
         }
         let velocity = match &self.velocity {
             None => direction,
-            Some(velocity) => ((velocity * momentum)? + direction)?,
+            Some(velocity) => sum_scaled(&direction, velocity, momentum)?,
         };
         self.velocity = Some(velocity.clone());
         Ok(ascent_direction(rule, &velocity)?.0)
@@ -247,10 +250,14 @@ impl Ascent {
             return Ok(gradient);
         }
         let (_, health) = ascent_direction(StepRule::Raw, &gradient)?;
-        let flat: Vec<u8> = health.iter().map(|&row| u8::from(row == RowHealth::Zero)).collect();
-        if !flat.contains(&1) {
+        if !health.contains(&RowHealth::Zero) {
             return Ok(gradient);
         }
+        // Of each row, the gradient or the noise behind all gradients.
+        let rows = health.len();
+        let chosen = health.iter().enumerate();
+        let chosen = chosen.map(|(row, &of)| if of == RowHealth::Zero { rows + row } else { row });
+        let chosen: Vec<usize> = chosen.collect();
         let counted = health.iter().map(|&row| match row {
             RowHealth::Zero => row,
             _ => RowHealth::Sound,
@@ -266,8 +273,7 @@ impl Ascent {
             1.0,
             &gradient,
         )?;
-        let flat = Tensor::from_vec(flat, (ids.len(), 1, 1, 1), gradient.device())?;
-        Ok(flat.broadcast_as(gradient.shape())?.where_cond(&noise, &gradient)?)
+        select_rows(&join_rows(&[gradient, noise])?, &chosen)
     }
 
     /// Counts what the rows of a gradient looked like.
@@ -283,9 +289,7 @@ fn divide_by_l1(rows: &Tensor) -> Result<Tensor> {
     let sizes = Norm::L1.sizes(rows)?;
     let factors: Vec<f64> =
         sizes.iter().map(|&size| if size > 0.0 { 1.0 / size } else { 0.0 }).collect();
-    let count = factors.len();
-    let factors = Tensor::from_vec(factors, (count, 1, 1, 1), rows.device())?;
-    Ok(rows.broadcast_mul(&factors.to_dtype(rows.dtype())?)?)
+    Ok(scale_rows(rows, &factors)?)
 }
 
 impl Run for Ascent {
@@ -331,7 +335,7 @@ impl Run for Ascent {
             iterate
         } else {
             let direction = self.velocity(&combined)?;
-            let candidate = (&self.iterate + (direction * step_size)?)?;
+            let candidate = sum_scaled(&self.iterate, &direction, step_size)?;
             ball.project_then_clip(&self.natural, &candidate, pixels)?
         };
         self.step += 1;

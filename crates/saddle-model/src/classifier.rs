@@ -13,7 +13,7 @@
 //! - In [`Mode::Evaluation`] two calls on equal images give equal logits.
 
 use candle_core::Tensor;
-use saddle_ops::Draws;
+use saddle_ops::{Draws, join_rows};
 
 use crate::{Result, Weights};
 
@@ -92,6 +92,20 @@ pub trait Classifier: Send + Sync {
     /// [`crate::Error::Classifier`] is free for implementors.
     fn forward<'a>(&'a self, images: &Tensor, mode: Mode<'_>) -> Result<(Tensor, Pullback<'a>)>;
 
+    /// Logits of a batch in evaluation mode, and the pullback through its first `rows` rows alone: the others are judged in
+    /// passing, which is cheaper than a pass of their own where weights are larger than a cache.
+    ///
+    /// The pullback takes a cotangent of shape `(rows, classes)` and returns the gradients of those rows. Neither logits nor
+    /// gradients differ in a bit from those of separate passes, and separate passes are what an implementation makes that
+    /// does not say otherwise.
+    ///
+    /// # Errors
+    ///
+    /// As [`Classifier::forward`], and when the batch has not as many rows.
+    fn forward_first<'a>(&'a self, images: &Tensor, rows: usize) -> Result<(Tensor, Pullback<'a>)> {
+        separate_passes(self, images, rows)
+    }
+
     /// Logits alone, in evaluation mode.
     ///
     /// # Errors
@@ -100,4 +114,20 @@ pub trait Classifier: Send + Sync {
     fn logits(&self, images: &Tensor) -> Result<Tensor> {
         Ok(self.forward(images, Mode::Evaluation)?.0)
     }
+}
+
+/// What [`Classifier::forward_first`] promises, by a pass of the first rows and one of the others.
+pub(crate) fn separate_passes<'a, C: Classifier + ?Sized>(
+    classifier: &'a C,
+    images: &Tensor,
+    rows: usize,
+) -> Result<(Tensor, Pullback<'a>)> {
+    let others = images.dims().first().map_or(0, |&count| count.saturating_sub(rows));
+    let first = images.narrow(0, 0, rows)?;
+    let (logits, pullback) = classifier.forward(&first, Mode::Evaluation)?;
+    if others == 0 {
+        return Ok((logits, pullback));
+    }
+    let others = classifier.logits(&images.narrow(0, rows, others)?)?;
+    Ok((join_rows(&[logits, others])?, pullback))
 }

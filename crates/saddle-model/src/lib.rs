@@ -48,5 +48,7 @@ pub use layer::{Layer, Parameter};
 pub use loss::{Aim, Evaluated, Loss, LossKind, predictions};
 pub use name_map::{FlattenOrder, NameMap, TensorLayout};
 pub use network::Network;
-pub use weight_file::{Metadata, from_bytes, load_network, load_network_by, to_bytes};
+pub use weight_file::{
+    Metadata, from_bytes, load_network, load_network_by, load_own_network, to_bytes,
+};
 pub use weights::Weights;

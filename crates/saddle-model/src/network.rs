@@ -1,8 +1,10 @@
 //! A network: an architecture, its weights and the executor that runs them.
 
 use candle_core::{DType, Tensor};
+use saddle_ops::Kernels;
 
-use crate::executor::{Prepared, Tape};
+use crate::classifier::separate_passes;
+use crate::executor::Prepared;
 use crate::{Architecture, Classifier, Error, Executor, Gradients, Mode, Pullback, Result, Wanted};
 use crate::{Weights, executor};
 
@@ -14,7 +16,7 @@ pub struct Network {
     architecture: Architecture,
     weights: Weights,
     executor: Executor,
-    prepared: Prepared,
+    prepared: Box<dyn Prepared>,
 }
 
 impl Network {
@@ -29,6 +31,25 @@ impl Network {
         weights.check(&architecture)?;
         let prepared = executor::prepare(&architecture, &weights, executor)?;
         Ok(Self { architecture, weights, executor, prepared })
+    }
+
+    /// [`Network::new`] on [`Executor::Engine`], of weights in `f32`.
+    ///
+    /// A program that makes its networks in no other way does not contain the other executors, nor the engine in `f64`. That
+    /// matters where a program is fetched before it runs.
+    ///
+    /// # Errors
+    ///
+    /// As [`Network::new`], and [`Error::WeightsMismatch`] for weights in `f64`.
+    pub fn on_engine(
+        architecture: Architecture,
+        weights: Weights,
+        kernels: Kernels,
+    ) -> Result<Self> {
+        architecture.validate()?;
+        weights.check(&architecture)?;
+        let prepared = executor::prepare_engine(&architecture, &weights, kernels)?;
+        Ok(Self { architecture, weights, executor: Executor::Engine(kernels), prepared })
     }
 
     /// What the network computes.
@@ -109,11 +130,44 @@ impl Classifier for Network {
     }
 
     fn forward<'a>(&'a self, images: &Tensor, mode: Mode<'_>) -> Result<(Tensor, Pullback<'a>)> {
+        self.pass(images, images.dims().first().copied().unwrap_or(0), mode)
+    }
+
+    fn forward_first<'a>(&'a self, images: &Tensor, rows: usize) -> Result<(Tensor, Pullback<'a>)> {
+        let found = images.dims().first().copied().unwrap_or(0);
+        if rows == 0 || rows > found {
+            return Err(Error::Shape {
+                operation: "network forward",
+                expected: format!("at least {rows} rows, and one to pull back through"),
+                found: format!("{found} rows"),
+            });
+        }
+        if self.executor == Executor::Candle {
+            // Its products promise no row the same bits in other company.
+            return separate_passes(self, images, rows);
+        }
+        self.pass(images, rows, Mode::Evaluation)
+    }
+
+    fn logits(&self, images: &Tensor) -> Result<Tensor> {
+        self.check_images(images)?;
+        self.prepared.logits(&images.detach())
+    }
+}
+
+impl Network {
+    /// A forward pass whose pullback goes through the first rows.
+    fn pass<'a>(
+        &'a self,
+        images: &Tensor,
+        rows: usize,
+        mode: Mode<'_>,
+    ) -> Result<(Tensor, Pullback<'a>)> {
         self.check_images(images)?;
         check_examples(images, mode)?;
-        let (logits, tape) = self.prepared.forward(&images.detach(), mode)?;
-        let shape = logits.dims().to_vec();
-        let pullback = move |cotangent: &Tensor, wanted: Wanted| -> Result<Gradients> {
+        let (logits, pullback) = self.prepared.forward(&images.detach(), mode)?;
+        let shape = [rows, self.architecture.classes];
+        let checked = move |cotangent: &Tensor, wanted: Wanted| -> Result<Gradients> {
             if cotangent.dims() != shape || cotangent.dtype() != self.dtype() {
                 return Err(Error::Shape {
                     operation: "network pullback",
@@ -121,14 +175,9 @@ impl Classifier for Network {
                     found: format!("{:?} {:?}", cotangent.dims(), cotangent.dtype()),
                 });
             }
-            self.prepared.pullback(tape, &cotangent.detach(), wanted)
+            pullback(&cotangent.detach(), wanted)
         };
-        Ok((logits, Box::new(pullback)))
-    }
-
-    fn logits(&self, images: &Tensor) -> Result<Tensor> {
-        self.check_images(images)?;
-        self.prepared.logits(&images.detach())
+        Ok((logits, Box::new(checked)))
     }
 }
 
@@ -144,13 +193,8 @@ fn check_examples(images: &Tensor, mode: Mode<'_>) -> Result<()> {
     }
 }
 
-#[expect(
-    dead_code,
-    reason = "states at compile time that networks and tapes can be sent to threads"
-)]
+#[expect(dead_code, reason = "states at compile time that networks can be sent to threads")]
 fn assert_send_and_sync() {
     fn both<T: Send + Sync>() {}
-    fn send<T: Send>() {}
     both::<Network>();
-    send::<Tape>();
 }

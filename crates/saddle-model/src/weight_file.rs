@@ -23,6 +23,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use candle_core::{DType, Device, Tensor};
 use half::{bf16, f16};
+use saddle_ops::Kernels;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
 
@@ -91,6 +92,10 @@ fn from_bytes_under(bytes: &[u8], under: &[String]) -> Result<(Weights, Metadata
     if torch_file::is_one(bytes) {
         return Ok((Weights::new(torch_file::tensors(bytes, under)?)?, Metadata::default()));
     }
+    from_safetensors(bytes)
+}
+
+fn from_safetensors(bytes: &[u8]) -> Result<(Weights, Metadata)> {
     check_header_length(bytes)?;
     let broken = |error: SafeTensorError| Error::WeightFile {
         message: format!("not a safetensors file: {error}"),
@@ -165,6 +170,25 @@ pub fn load_network_by(
         None => in_order(&weights, &architecture)?,
     };
     Ok((Network::new(architecture, weights, executor)?, metadata))
+}
+
+/// [`load_network`] of a file that [`to_bytes`] wrote, on the engine ([`Network::on_engine`]).
+///
+/// The file must be safetensors and say in its metadata which network it holds. Reading files of others is more code than a
+/// network needs to run; a program that calls this alone does not contain it.
+///
+/// # Errors
+///
+/// [`Error::WeightFile`] when the bytes are no such file, [`Error::NonFinite`] when a tensor holds NaN or infinity,
+/// [`Error::WeightsMismatch`] and [`Error::InvalidArchitecture`] when tensors and metadata do not fit.
+pub fn load_own_network(bytes: &[u8], kernels: Kernels) -> Result<(Network, Metadata)> {
+    let (weights, metadata) = from_safetensors(bytes)?;
+    let Some(architecture) = metadata.architecture.clone() else {
+        return refused("its metadata does not say which network it holds");
+    };
+    architecture.validate()?;
+    let weights = weights.ordered(&architecture)?;
+    Ok((Network::on_engine(architecture, weights, kernels)?, metadata))
 }
 
 /// The weights in the architecture's order, without a prefix that all names share if they fit only so.

@@ -12,7 +12,8 @@
 //!   `simd128` round twice. Their results differ in the last bits, and a result's provenance must name the path.
 //! - Processors of the x86 family are asked for what they have. A build for `aarch64` has NEON, and a WebAssembly module
 //!   has the vectors that it was compiled with: `simd128`, and `relaxed-simd` if its flags ask for that too, which rounds
-//!   once or twice as the host likes. That one alone promises no bits across machines.
+//!   once or twice as the host likes. That one alone promises no bits across machines. In a module with vectors `portable`
+//!   runs on them too; it rounds the same.
 //! - `f64` serves finite differences and studies of rounding. It takes the portable form under every name.
 
 mod buffer;
@@ -221,7 +222,11 @@ impl Real for f32 {
             work.run::<lanes::Avx2>()
         }
         match kernels.0 {
+            #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
             Path::Portable => work.run::<Plain<Self, 4>>(),
+            // Where such a module runs at all, it has its vectors: kernels without them would be so many bytes for nothing.
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Path::Portable | Path::Simd128 => work.run::<lanes::Simd128<false>>(),
             #[cfg(target_arch = "x86_64")]
             // SAFETY: `Path::Avx2` is made only by `Kernels::available`, which saw avx2, fma and popcnt on this processor.
             Path::Avx2 => unsafe { avx2(work) },
@@ -230,8 +235,6 @@ impl Real for f32 {
             Path::Avx512 { .. } => unsafe { avx512(work) },
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Path::Neon => work.run::<lanes::Neon>(),
-            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-            Path::Simd128 => work.run::<lanes::Simd128<false>>(),
             #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
             Path::RelaxedSimd => work.run::<lanes::Simd128<true>>(),
         }

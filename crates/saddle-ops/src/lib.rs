@@ -46,6 +46,7 @@
 //! [`Kernels`], that the caller passes in.
 
 mod adam;
+mod arithmetic;
 mod ascent;
 mod ball;
 mod conv2d;
@@ -59,6 +60,10 @@ mod relu;
 mod rows;
 
 pub use adam::Adam;
+pub use arithmetic::{
+    difference, join_rows, mean_of_blocks, numbers, scale_rows, select_rows, sum, sum_scaled,
+    tensor_like,
+};
 pub use ascent::{GradientHealth, RowHealth, StepRule, ascent_direction, steepest};
 pub use ball::{LpBall, PixelBox, TOLERANCE, ascend_composed};
 pub use conv2d::{

@@ -11,6 +11,8 @@
 //! - Rows are independent: `work` sees one row index at a time and nothing else of the batch. Large
 //!   batches are spread over threads; results are in row order whatever the threads did.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use candle_core::{DType, Device, Shape, Storage, Tensor, WithDType};
 use rayon::prelude::*;
 
@@ -66,7 +68,7 @@ macro_rules! by_dtype {
     ($rows:expr, $function:ident($($argument:expr),* $(,)?)) => {
         match $rows.dtype() {
             candle_core::DType::F64 => $function::<f64>($($argument),*),
-            // `Batch::new` lets no other format in.
+            // A `Batch` is of no other format.
             _ => $function::<f32>($($argument),*),
         }
     };
@@ -86,11 +88,17 @@ pub(crate) struct Batch {
 impl Batch {
     /// Checks `tensor` and brings it to the host when it is not there.
     pub(crate) fn new(operation: &'static str, tensor: &Tensor) -> Result<Self> {
-        let dims = tensor.dims();
-        if dims.len() < 2 {
-            let message = format!("expected a batch (n, ...), got shape {dims:?}; add a dimension");
-            return Err(Error::InvalidShape { operation, message });
+        if tensor.rank() == 1 {
+            return Err(Self::no_batch(operation, tensor));
         }
+        Self::of_any_rank(operation, tensor)
+    }
+
+    /// As [`Batch::new`], but one number may be a row too.
+    pub(crate) fn of_any_rank(operation: &'static str, tensor: &Tensor) -> Result<Self> {
+        let Some(&count) = tensor.dims().first() else {
+            return Err(Self::no_batch(operation, tensor));
+        };
         if tensor.elem_count() == 0 {
             return Err(Error::EmptyBatch { operation });
         }
@@ -98,8 +106,14 @@ impl Batch {
             return Err(Error::UnsupportedDtype { operation, dtype: tensor.dtype().as_str() });
         }
         let host = tensor.detach().to_device(&Device::Cpu)?.contiguous()?;
-        let (count, width) = (dims[0], tensor.elem_count() / dims[0]);
+        let width = tensor.elem_count() / count;
         Ok(Self { host, home: tensor.device().clone(), count, width })
+    }
+
+    fn no_batch(operation: &'static str, tensor: &Tensor) -> Error {
+        let dims = tensor.dims();
+        let message = format!("expected a batch (n, ...), got shape {dims:?}; add a dimension");
+        Error::InvalidShape { operation, message }
     }
 
     /// Checks two batches that must agree in shape and number format.
@@ -143,17 +157,32 @@ impl Batch {
 
     /// Turns numbers in row order into a tensor of this batch's shape, on the device it came from.
     pub(crate) fn tensor<T: Entry>(&self, values: Vec<T>) -> Result<Tensor> {
-        let shape: Shape = self.host.shape().clone();
-        Ok(Tensor::from_vec(values, shape, &Device::Cpu)?.to_device(&self.home)?)
+        self.shaped(values, self.host.shape().clone())
+    }
+
+    /// Turns numbers into a tensor of another shape, on the device that this batch came from.
+    pub(crate) fn shaped<T: Entry>(
+        &self,
+        values: Vec<T>,
+        shape: impl Into<Shape>,
+    ) -> Result<Tensor> {
+        Ok(Tensor::from_vec(values, shape.into(), &Device::Cpu)?.to_device(&self.home)?)
     }
 
     /// One result per row.
     pub(crate) fn map<R: Send>(&self, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
         if self.count * self.width < PARALLEL_FROM {
-            (0..self.count).map(work).collect()
-        } else {
-            (0..self.count).into_par_iter().map(&work).collect()
+            return (0..self.count).map(work).collect();
         }
+        let (mut results, share) = (nothing(self.count), share(self.count));
+        let parts: Vec<_> = results.chunks_mut(share).map(Mutex::new).collect();
+        on_threads(parts.len(), &|part| {
+            for (offset, result) in lock(&parts[part]).iter_mut().enumerate() {
+                *result = Some(work(part * share + offset));
+            }
+        });
+        drop(parts);
+        everything(results)
     }
 
     /// Fresh numbers of this batch's shape, each row written by `work`, and one result per row.
@@ -162,11 +191,48 @@ impl Batch {
         work: impl Fn(usize, &mut [T]) -> R + Sync,
     ) -> (Vec<T>, Vec<R>) {
         let mut values = vec![T::from_f64(0.0); self.count * self.width];
-        let results = if values.len() < PARALLEL_FROM {
-            values.chunks_mut(self.width).enumerate().map(|(i, row)| work(i, row)).collect()
-        } else {
-            values.par_chunks_mut(self.width).enumerate().map(|(i, row)| work(i, row)).collect()
-        };
-        (values, results)
+        if values.len() < PARALLEL_FROM {
+            let rows = values.chunks_mut(self.width).enumerate();
+            let results = rows.map(|(i, row)| work(i, row)).collect();
+            return (values, results);
+        }
+        let (mut results, share) = (nothing(self.count), share(self.count));
+        let rows = values.chunks_mut(share * self.width).zip(results.chunks_mut(share));
+        let parts: Vec<_> = rows.map(Mutex::new).collect();
+        on_threads(parts.len(), &|part| {
+            let (rows, results) = &mut *lock(&parts[part]);
+            let rows = rows.chunks_mut(self.width).zip(results.iter_mut()).enumerate();
+            for (offset, (row, result)) in rows {
+                *result = Some(work(part * share + offset, row));
+            }
+        });
+        drop(parts);
+        (values, everything(results))
     }
+}
+
+/// Calls `work` for each part, on all threads. Behind a pointer: the machinery for that is compiled once, not again for each
+/// operation and number format.
+fn on_threads(parts: usize, work: &(dyn Fn(usize) + Sync)) {
+    (0..parts).into_par_iter().for_each(work);
+}
+
+/// Rows of a part: several parts for each thread, so that none is left with the last one. No row sees its part.
+fn share(rows: usize) -> usize {
+    rows.div_ceil(8 * rayon::current_num_threads())
+}
+
+/// A part, which one thread alone has to do with: nobody waits.
+fn lock<V>(part: &Mutex<V>) -> MutexGuard<'_, V> {
+    part.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Room for the result of each row.
+fn nothing<R>(rows: usize) -> Vec<Option<R>> {
+    (0..rows).map(|_| None).collect()
+}
+
+/// The results, when every row has left one; in the same memory.
+fn everything<R>(results: Vec<Option<R>>) -> Vec<R> {
+    results.into_iter().map_while(|result| result).collect()
 }

@@ -17,14 +17,13 @@
 //! are rounded differently by different kernels, so losses agree closely and not to the last bit.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
 use base64::Engine as _;
 use candle_core::Tensor;
-use saddle_attacks::{AttackSettings, Examples, Query, Standing, Stepwise, answer};
+use saddle_attacks::{AttackSettings, Examples, Standing, Stepwise};
 use saddle_experiments::{Machine, sha256_hex};
-use saddle_model::{Aim, Classifier as _, Loss, LossKind, Network};
+use saddle_model::{Classifier as _, Network};
 use saddle_ops::Draws;
 use serde::Deserialize;
 
@@ -140,8 +139,7 @@ fn native(
     let mut run = Stepwise::new(ascent, examples, threat_model, draws, false, classes)?;
     let mut losses = Vec::new();
     while let Some(request) = run.ask()? {
-        let query = question(ascent.loss, request.points, request.labels, request.gradient)?;
-        let Some(answer) = answer(network, &query)? else { break };
+        let answer = request.answer(network, ascent.loss)?;
         let Some(step) = run.tell(&answer.logits, answer.gradient)? else { continue };
         let [standing] = run.standings() else { bail!("the attack lost its example") };
         losses.push(standing.loss);
@@ -150,16 +148,6 @@ fn native(
         }
     }
     bail!("the browser took {} steps, the attack has {}", exported.measured.steps, ascent.steps)
-}
-
-fn question(loss: LossKind, points: Tensor, labels: Vec<u32>, gradient: bool) -> Result<Query> {
-    let rows = (0..labels.len()).collect();
-    let (loss, at_iterate) = (Arc::new(Loss::new(loss, labels, &Aim::Untargeted)?), false);
-    Ok(if gradient {
-        Query::Gradient { points, rows, loss, at_iterate }
-    } else {
-        Query::Loss { points, rows, loss, at_iterate }
-    })
 }
 
 fn measured(steps: u32, standing: &Standing, losses: Vec<f64>) -> Measured {

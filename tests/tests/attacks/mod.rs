@@ -3,6 +3,7 @@
 mod accounting;
 mod ascent;
 mod ascent_on;
+mod beside;
 mod budgets;
 mod engine;
 mod guides;

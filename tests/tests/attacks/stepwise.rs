@@ -1,13 +1,11 @@
 //! An attack answered from outside ends where the driver's ends, at the same cost, step by step.
 
-use std::sync::Arc;
-
 use candle_core::Tensor;
 use saddle_attacks::{
-    Answer, Direction, Driver, Examples, Judge, Objective, ProjectedAscent, Query, Request,
-    Standing, Start, Stepwise, ThreatModel, answer,
+    Direction, Driver, Examples, Judge, Objective, ProjectedAscent, Request, Standing, Start,
+    Stepwise, ThreatModel,
 };
-use saddle_model::{Aim, Classifier, Loss, LossKind};
+use saddle_model::{Classifier, LossKind};
 use saddle_ops::{Draws, Norm};
 use saddle_tests::attacks::{ByRow, Constant, Linear, bits, examples_around_half, relabelled};
 
@@ -47,18 +45,6 @@ fn attacks() -> Vec<ProjectedAscent> {
     attacks
 }
 
-fn answered(classifier: &dyn Classifier, loss: LossKind, request: &Request) -> Answer {
-    let (points, rows) = (request.points.clone(), (0..request.labels.len()).collect());
-    let loss = Loss::new(loss, request.labels.clone(), &Aim::Untargeted).expect("labels");
-    let (loss, at_iterate) = (Arc::new(loss), false);
-    let query = if request.gradient {
-        Query::Gradient { points, rows, loss, at_iterate }
-    } else {
-        Query::Loss { points, rows, loss, at_iterate }
-    };
-    answer(classifier, &query).expect("answers").expect("asked")
-}
-
 /// Every step's standings.
 fn stepped(
     classifier: &dyn Classifier,
@@ -72,9 +58,9 @@ fn stepped(
             .expect("sound settings");
     let mut steps = Vec::new();
     while let Some(request) = run.ask().expect("asks") {
-        let answer = answered(classifier, attack.loss, &request);
-        let gradient = answer.gradient.filter(|_| request.gradient);
-        if let Some(step) = run.tell(&answer.logits, gradient).expect("told") {
+        let answer = request.answer(classifier, attack.loss).expect("answers");
+        assert_eq!(answer.gradient.is_some(), request.gradients > 0);
+        if let Some(step) = run.tell(&answer.logits, answer.gradient).expect("told") {
             assert_eq!(step as usize, steps.len(), "reports come in order");
             steps.push(run.standings().to_vec());
         }
@@ -192,17 +178,17 @@ fn an_answer_that_does_not_fit_is_refused_and_changes_nothing() {
         let again = run.ask().expect("asks").expect("the same question");
         assert_eq!(bits(&again.points), bits(&request.points));
         let nan = (zeros(&[count, 2]) * f64::NAN).expect("fits");
-        let answer = answered(&classifier, attack.loss, &request);
+        let answer = request.answer(&classifier, attack.loss).expect("answers");
         assert!(run.tell(&nan, answer.gradient.clone()).is_err());
         run.ask().expect("asks");
-        if request.gradient {
+        if request.gradients > 0 {
             assert!(run.tell(&answer.logits, None).is_err(), "the gradient is missing");
             run.ask().expect("asks");
         }
         run.tell(&answer.logits, answer.gradient).expect("the right answer");
     }
-    // The natural images, two looks, and two verdicts on iterates.
-    assert_eq!(asked, 5);
+    // The natural images, two looks of which the second comes with the verdict on the iterate, and the last verdict.
+    assert_eq!(asked, 4);
     assert_eq!(run.standings()[0].passes, 1 + 2 * 2 * 2 + 2);
     assert!(
         Stepwise::new(
@@ -215,4 +201,29 @@ fn an_answer_that_does_not_fit_is_refused_and_changes_nothing() {
         )
         .is_err()
     );
+}
+
+#[test]
+fn a_request_is_answered_as_its_parts_are() {
+    let classifier = ByRow(Linear::random(5, 3, PIXELS));
+    let points = examples_around_half(6, 5, PIXELS, 0.4).images().clone();
+    let labels = vec![0, 1, 2, 1, 0];
+    let ask = |gradients| Request { points: points.clone(), labels: labels.clone(), gradients };
+    for loss in [LossKind::CrossEntropy, LossKind::Margin] {
+        let all = ask(5).answer(&classifier, loss).expect("answers");
+        for gradients in 0..5 {
+            let answer = ask(gradients).answer(&classifier, loss).expect("answers");
+            assert_eq!(answer.losses, all.losses);
+            assert_eq!(bits(&answer.logits), bits(&all.logits));
+            match answer.gradient {
+                None => assert_eq!(gradients, 0),
+                Some(gradient) => {
+                    let expected = all.gradient().and_then(|all| Ok(all.narrow(0, 0, gradients)?));
+                    assert_eq!(bits(&gradient), bits(&expected.expect("of the first points")));
+                }
+            }
+        }
+        let error = ask(6).answer(&classifier, loss).expect_err("more gradients than points");
+        assert!(error.to_string().contains("6 gradients"), "{error}");
+    }
 }

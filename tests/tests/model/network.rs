@@ -135,6 +135,59 @@ fn a_copy_does_not_follow_its_original() {
 }
 
 #[test]
+fn rows_beside_a_pass_change_no_bit_and_are_not_pulled_back() {
+    for architecture in small_architectures() {
+        for executor in executors() {
+            let network = hashed_network(&architecture, 1, DType::F32, executor);
+            let images = hashed_images(&architecture, 5, 2, DType::F32);
+            for rows in 1..=5 {
+                let first = images.narrow(0, 0, rows).unwrap();
+                let (beside, pullback) = network.forward_first(&images, rows).unwrap();
+                let (alone, expected) = network.forward(&first, Mode::Evaluation).unwrap();
+                assert_eq!(flat(&beside.narrow(0, 0, rows).unwrap()), flat(&alone));
+                if rows < 5 {
+                    let others =
+                        network.logits(&images.narrow(0, rows, 5 - rows).unwrap()).unwrap();
+                    assert_eq!(flat(&beside.narrow(0, rows, 5 - rows).unwrap()), flat(&others));
+                }
+                let cotangent = hashed_tensor(alone.dims(), 3, -1.0, 1.0, DType::F32);
+                let found = pullback(&cotangent, Wanted::BOTH).unwrap();
+                let expected = expected(&cotangent, Wanted::BOTH).unwrap();
+                let [found_input, input] = [found.input, expected.input].map(Option::unwrap);
+                assert_eq!(found_input.dims(), first.dims());
+                assert_eq!(flat(&found_input), flat(&input));
+                let [found, expected] = [found.weights, expected.weights].map(Option::unwrap);
+                for ((name, found), (_, expected)) in found.iter().zip(expected.iter()) {
+                    assert_eq!(flat(found), flat(expected), "{name}");
+                }
+                let (_, pullback) = network.forward_first(&images, rows).unwrap();
+                let longer = hashed_tensor(&[rows + 1, alone.dims()[1]], 3, -1.0, 1.0, DType::F32);
+                let message = pullback(&longer, Wanted::INPUT).unwrap_err().to_string();
+                assert!(message.contains(&format!("[{rows}, ")), "{message}");
+            }
+            for rows in [0, 6] {
+                let error = network.forward_first(&images, rows).err().expect("no such rows");
+                assert!(error.to_string().contains("5 rows"), "{error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_network_made_for_the_engine_is_the_same_network() {
+    let (architecture, kernels) = (small(), Kernels::detect());
+    let weights = hashed_weights(&architecture, 1, DType::F32);
+    let network = Network::on_engine(architecture.clone(), weights, kernels).unwrap();
+    assert_eq!(network.executor(), Executor::Engine(kernels));
+    let twin = hashed_network(&architecture, 1, DType::F32, Executor::Engine(kernels));
+    let images = hashed_images(&architecture, 3, 2, DType::F32);
+    assert_eq!(flat(&network.logits(&images).unwrap()), flat(&twin.logits(&images).unwrap()));
+    let wide = hashed_weights(&architecture, 1, DType::F64);
+    let error = Network::on_engine(architecture, wide, kernels).err().expect("f64 is refused");
+    assert!(error.to_string().contains("F32"), "{error}");
+}
+
+#[test]
 fn images_and_cotangents_that_do_not_fit_are_refused() {
     for executor in executors() {
         let network = hashed_network(&small(), 1, DType::F32, executor);

@@ -7,8 +7,9 @@ use half::{bf16, f16};
 use proptest::prelude::*;
 use saddle_model::{
     Architecture, Classifier, Error, Executor, Metadata, Weights, from_bytes, load_network,
-    to_bytes,
+    load_own_network, to_bytes,
 };
+use saddle_ops::Kernels;
 use saddle_tests::model::{flat, hashed_images, hashed_weights, small_architectures};
 
 fn small() -> Architecture {
@@ -99,6 +100,24 @@ fn our_own_file_names_its_network() {
     assert_eq!(found.seed, Some(u64::MAX));
     let images = hashed_images(&small(), 2, 3, DType::F32);
     assert_eq!(network.logits(&images).unwrap().dims(), [2, 2]);
+}
+
+#[test]
+fn a_file_of_ours_loads_without_knowing_foreign_ones() {
+    let weights = hashed_weights(&small(), 1, DType::F32);
+    let bytes = to_bytes(&weights, &metadata()).unwrap();
+    let (network, found) = load_own_network(&bytes, Kernels::detect()).unwrap();
+    let engine = Executor::Engine(Kernels::detect());
+    let (twin, expected) = load_network(&bytes, None, engine).unwrap();
+    assert_eq!((network.architecture(), &found), (twin.architecture(), &expected));
+    let images = hashed_images(&small(), 2, 3, DType::F32);
+    assert_eq!(flat(&network.logits(&images).unwrap()), flat(&twin.logits(&images).unwrap()));
+    let (_, foreign) = foreign(&Architecture::madry(), "");
+    let error = load_own_network(&foreign, Kernels::detect()).err().unwrap().to_string();
+    assert!(error.contains("does not say which network"), "{error}");
+    for broken in [&bytes[..100], &b"PK\x03\x04 and so on"[..], &[]] {
+        assert!(load_own_network(broken, Kernels::detect()).is_err());
+    }
 }
 
 /// A foreign file: no metadata, names under a prefix, in the order of the alphabet.

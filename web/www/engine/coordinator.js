@@ -47,22 +47,22 @@ const REPORT = ['step', 'images', 'logits', 'losses', 'gradientNorms', 'l2', 'li
  */
 async function step(number) {
   const start = performance.now();
-  let gradients = 0;
+  let looks = 0;
   for (;;) {
     const entry = runs.get(number);
     const question = entry?.run.ask();
     if (!entry || !question) return null;
-    const { gradient, points, labels } = taken(question, ['gradient', 'points', 'labels']);
+    const { gradients, points, labels } = taken(question, ['gradients', 'points', 'labels']);
     const { run, network } = entry;
     const { steps, loss } = run;
-    if (gradient) gradients += labels.length;
-    const wanted = gradient ? 'gradient' : 'logits';
-    const told = await pool.evaluate({ network, wanted, points, labels, loss });
+    looks += gradients;
+    const wanted = gradients > 0 ? 'gradient' : 'logits';
+    const told = await pool.evaluate({ network, wanted, gradients, points, labels, loss });
     if (!runs.has(number)) return null;
-    const report = run.tell(told.logits, gradient ? told.gradient : undefined);
+    const report = run.tell(told.logits, gradients > 0 ? told.gradient : undefined);
     if (report) {
       const milliseconds = performance.now() - start;
-      return /** @type {any} */ ({ ...taken(report, REPORT), steps, milliseconds, gradients });
+      return /** @type {any} */ ({ ...taken(report, REPORT), steps, milliseconds, gradients: looks });
     }
   }
 }

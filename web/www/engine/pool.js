@@ -9,8 +9,8 @@
 
 import { buffers, Caller } from './calls.js';
 
-/** Numbers for each point in the fields of an answer. */
-const WIDTHS = { losses: 1, logits: 10, gradient: 784 };
+/** Fields of an answer; each lists its numbers point by point. */
+const FIELDS = ['losses', 'logits', 'gradient'];
 
 /** Pixels of a digit. */
 const PIXELS = 784;
@@ -34,7 +34,7 @@ export class Pool {
    * @returns {Promise<import('./protocol.js').Answers>}
    */
   async evaluate(task) {
-    const { points, labels } = task;
+    const { points, labels, gradients = Infinity } = task;
     const count = Math.ceil(points.length / PIXELS);
     const shares = split(count, this.workers.length);
     const answers = await Promise.all(
@@ -43,11 +43,12 @@ export class Pool {
           ...task,
           points: points.slice(start * PIXELS, end * PIXELS),
           labels: labels.slice(start, end),
+          gradients: Math.min(Math.max(gradients - start, 0), end - start),
         };
         return this.workers[index].call('evaluate', part, buffers(part));
       }),
     );
-    return answers.length === 1 ? answers[0] : join(answers, count);
+    return answers.length === 1 ? answers[0] : join(answers);
   }
 }
 
@@ -66,15 +67,14 @@ export function split(count, workers) {
 
 /**
  * @param {import('./protocol.js').Answers[]} answers
- * @param {number} count
  * @returns {import('./protocol.js').Answers}
  */
-function join(answers, count) {
+function join(answers) {
   /** @type {any} */
   const joined = {};
-  for (const [field, width] of Object.entries(WIDTHS)) {
-    const first = answers[0][field];
-    const whole = new first.constructor(first.length === 0 ? 0 : count * width);
+  for (const field of FIELDS) {
+    const length = answers.reduce((sum, answer) => sum + answer[field].length, 0);
+    const whole = new answers[0][field].constructor(length);
     let place = 0;
     for (const answer of answers) {
       whole.set(answer[field], place);

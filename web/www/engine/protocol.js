@@ -104,6 +104,7 @@
  * @typedef {object} Task
  * @property {string} network
  * @property {Wanted} wanted
+ * @property {number} [gradients]  with `gradient`: at how many points, the first ones; at all when left out
  * @property {Float32Array} points  m * 784
  * @property {Uint8Array} labels  m; empty for logits
  * @property {string} loss  `cross_entropy`, `margin` or `dlr`
@@ -113,7 +114,7 @@
  * @typedef {object} Answers
  * @property {Float64Array} losses  m; empty for logits
  * @property {Float32Array} logits  m * 10
- * @property {Float32Array} gradient  m * 784; empty unless asked for
+ * @property {Float32Array} gradient  784 for each point that it was asked for
  */
 
 /**

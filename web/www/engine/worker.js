@@ -28,14 +28,14 @@ const functions = {
    * @param {import('./protocol.js').Task} task
    * @returns {import('./protocol.js').Answers}
    */
-  evaluate({ network: id, wanted, points, labels, loss }) {
+  evaluate({ network: id, wanted, gradients, points, labels, loss }) {
     if (wanted === 'logits') {
       const logits = network(id).logits(points);
       return { losses: new Float64Array(), logits, gradient: new Float32Array() };
     }
     const found =
       wanted === 'gradient'
-        ? network(id).gradient(points, labels, loss)
+        ? network(id).gradient(points, labels, loss, gradients)
         : network(id).losses(points, labels, loss);
     const { losses, logits, gradient } = found;
     found.free();

@@ -122,13 +122,13 @@ fn markdown(row: &Row, line: Option<&Value>) -> String {
 }
 
 /// Name of the processor, where the system tells.
-pub(super) fn processor() -> String {
+pub(crate) fn processor() -> String {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     model.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.to_owned())
 }
 
 /// The day in UTC, as `2026-02-28`.
-pub(super) fn today(workspace: &Workspace) -> anyhow::Result<String> {
+pub(crate) fn today(workspace: &Workspace) -> anyhow::Result<String> {
     Ok(workspace.shell.cmd("date").args(["-u", "+%Y-%m-%d"]).quiet().read()?)
 }

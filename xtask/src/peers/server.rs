@@ -8,22 +8,22 @@ use serde_json::Value;
 
 /// Milliseconds of one call.
 #[derive(Clone, Copy)]
-pub(super) struct Cost {
-    pub(super) cpu: f64,
-    pub(super) wall: f64,
+pub(crate) struct Cost {
+    pub(crate) cpu: f64,
+    pub(crate) wall: f64,
 }
 
 /// A child that answers lines with lines; killed when dropped.
-pub(super) struct Server {
+pub(crate) struct Server {
     child: Child,
     questions: ChildStdin,
     answers: BufReader<ChildStdout>,
     /// The first line it said: what it is and what it found, as JSON.
-    pub(super) hello: Value,
+    pub(crate) hello: Value,
 }
 
 impl Server {
-    pub(super) fn start(mut command: Command) -> anyhow::Result<Self> {
+    pub(crate) fn start(mut command: Command) -> anyhow::Result<Self> {
         let name = format!("{:?}", command.get_program());
         let mut child = command
             .stdin(Stdio::piped())
@@ -40,7 +40,7 @@ impl Server {
     }
 
     /// Asks for one timing.
-    pub(super) fn call(&mut self) -> anyhow::Result<Cost> {
+    pub(crate) fn call(&mut self) -> anyhow::Result<Cost> {
         writeln!(self.questions)?;
         let line = self.line()?;
         let numbers: Vec<f64> =
@@ -65,7 +65,7 @@ impl Drop for Server {
 }
 
 /// The middle value; of an even number, the mean of the two in the middle.
-pub(super) fn median(mut values: Vec<f64>) -> Option<f64> {
+pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     let upper = values.get(middle)?;

@@ -21,6 +21,8 @@ use saddle_ops::{Draws, Kernels, Norm, Radius, StepRule};
 const EPSILON: f64 = 0.3;
 const STEP_SIZE: f64 = 0.01;
 const STEPS: u32 = 40;
+/// Standard deviation per pixel of S-O's noise.
+const SIGMA: f64 = 0.1;
 /// So small that the network stays the robust one that it was.
 const LEARNING_RATE: f64 = 1e-5;
 
@@ -38,6 +40,15 @@ pub(crate) enum Work {
     TrainPgd40Epoch,
     /// 40 steps of l-infinity PGD from a uniform start on all digits, to the last step, judged.
     Pgd40Linf,
+    /// 40 steps of l-infinity PGD, every iterate judged, as the browser does it.
+    #[value(name = "pgd_40")]
+    Pgd40,
+    /// 40 steps of S-O with 20 samples each, every iterate judged.
+    #[value(name = "so_40x20")]
+    So40x20,
+    /// 400 steps of S-O with one sample each, every iterate judged.
+    #[value(name = "so_400x1")]
+    So400x1,
 }
 
 /// A unit of work that can be repeated.
@@ -61,7 +72,9 @@ impl Work {
             Self::InputGradient | Self::InputGradientBf16 => gradient,
             Self::TrainAdam => step,
             Self::TrainPgd40Epoch => u64::from(STEPS) * gradient + step,
-            Self::Pgd40Linf => u64::from(STEPS) * gradient,
+            Self::Pgd40Linf | Self::Pgd40 => u64::from(STEPS) * gradient,
+            Self::So40x20 => 40 * 20 * gradient,
+            Self::So400x1 => 400 * gradient,
         })
     }
 
@@ -95,7 +108,24 @@ impl Work {
                     Ok(())
                 })
             }
-            Self::Pgd40Linf => return attack(network, digits.examples()?, batch),
+            Self::Pgd40Linf => {
+                let start = Start::Uniform;
+                let pgd = ProjectedAscent { start, ..pgd() };
+                return attack(network, digits.examples()?, batch, pgd, Judge::Final);
+            }
+            Self::Pgd40 => {
+                return attack(network, digits.examples()?, batch, pgd(), Judge::Any);
+            }
+            Self::So40x20 | Self::So400x1 => {
+                let (step_size, steps, samples) = if self == Self::So40x20 {
+                    (STEP_SIZE, 40, 20)
+                } else {
+                    (EPSILON / 16.0, 400, 1)
+                };
+                let so =
+                    ProjectedAscent::second_order(Norm::Linf, step_size, steps, SIGMA, samples);
+                return attack(network, digits.examples()?, batch, so, Judge::Any);
+            }
         };
         Ok(Unit { call, robust: None })
     }
@@ -115,18 +145,24 @@ pub(crate) fn gradients(
     pullback(&evaluated.cotangent, wanted).context("the gradients of one batch")
 }
 
-fn attack(network: Network, examples: Examples, batch: usize) -> Result<Unit> {
-    let pgd = ProjectedAscent {
-        start: Start::Uniform,
-        ..ProjectedAscent::pgd(Norm::Linf, STEP_SIZE, STEPS)
-    };
+fn pgd() -> ProjectedAscent {
+    ProjectedAscent::pgd(Norm::Linf, STEP_SIZE, STEPS)
+}
+
+fn attack(
+    network: Network,
+    examples: Examples,
+    batch: usize,
+    attack: ProjectedAscent,
+    judge: Judge,
+) -> Result<Unit> {
     let objective = Objective::untargeted(ThreatModel::new(Norm::Linf, EPSILON)?);
-    let driver = Driver { batch, ..Driver::default() };
+    let driver = Driver { batch, judge, ..Driver::default() };
     let robust = Rc::new(Cell::new(0));
     let found = Rc::clone(&robust);
     let call = Box::new(move || {
-        let outcome = driver.run(&network, &pgd, &examples, &objective, Draws::new(SEED))?;
-        found.set(outcome.robust(Judge::Final));
+        let outcome = driver.run(&network, &attack, &examples, &objective, Draws::new(SEED))?;
+        found.set(outcome.robust(judge));
         Ok(())
     });
     Ok(Unit { call, robust: Some(robust) })

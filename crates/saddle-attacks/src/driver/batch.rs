@@ -10,7 +10,7 @@ use saddle_ops::{Draws, GradientHealth, Norm};
 
 use super::{Driver, ledger::Ledger, question::Question, referee::Referee};
 use crate::{
-    attack::{Answer, Attack, Query, Run, answer, evaluate, scores},
+    attack::{Answer, Attack, Query, Run, answer, evaluate, evaluate_beside, scores},
     error::{Error, Result},
     examples::select_rows,
     trace::StepTrace,
@@ -144,11 +144,14 @@ impl<'a> Batch<'a> {
         while !restart.active.is_empty() {
             let query = restart.run.ask()?;
             let Some(question) = self.question(&restart, &query)? else { break };
-            if self.leave_if_fooled(&mut restart, &question)? {
+            let unknown = self.judged_apart(&restart, &question);
+            let beside = if self.judges_beside(&question) { &unknown[..] } else { &[] };
+            if beside.is_empty() && self.leave_if_fooled(&mut restart, &unknown)? {
                 continue;
             }
             let reserve = 1; // the verdict on the iterate that will follow
-            let cost = question.costs(restart.active.len());
+            let mut cost = question.costs(restart.active.len());
+            beside.iter().for_each(|&row| cost[row] += 1);
             let affords =
                 |row: &usize| self.ledger.affords(restart.active[*row], cost[*row] + reserve);
             let (stay, end): (Vec<usize>, Vec<usize>) =
@@ -159,21 +162,32 @@ impl<'a> Batch<'a> {
                 self.keep(&mut restart, &stay)?;
                 continue;
             }
-            self.step(&mut restart, &query, &question)?;
+            self.step(&mut restart, &query, &question, beside)?;
         }
         let rest: Vec<usize> = (0..restart.active.len()).collect();
         self.finish(&mut restart, &rest)
     }
 
-    /// The strong verdict on iterates that the next question does not show. True when rows left,
-    /// so that the attack has to be asked anew.
-    fn leave_if_fooled(&mut self, restart: &mut Restart, question: &Question<'_>) -> Result<bool> {
-        let unknown: Vec<usize> =
-            (0..restart.active.len()).filter(|&row| restart.judged[row].is_none()).collect();
-        if self.driver.judge == Judge::Final || self.shows(question) || unknown.is_empty() {
+    /// Rows that the strong verdict wants judged before the attack moves, and that the question does not show.
+    fn judged_apart(&self, restart: &Restart, question: &Question<'_>) -> Vec<usize> {
+        if self.driver.judge == Judge::Final || self.shows(question) {
+            return Vec::new();
+        }
+        (0..restart.active.len()).filter(|&row| restart.judged[row].is_none()).collect()
+    }
+
+    /// Whether iterates can be judged in the pass that answers the question: by the same classifier, and only where nobody
+    /// leaves for what is found, since a row that leaves has nothing more to ask for.
+    fn judges_beside(&self, question: &Question<'_>) -> bool {
+        question.gradient && self.guide.is_none() && !self.driver.stop_fooled
+    }
+
+    /// The verdict on iterates of some rows. True when rows left, so that the attack has to be asked anew.
+    fn leave_if_fooled(&mut self, restart: &mut Restart, unknown: &[usize]) -> Result<bool> {
+        if unknown.is_empty() {
             return Ok(false);
         }
-        let fooled = self.judge_iterate(restart, &unknown)?;
+        let fooled = self.judge_iterate(restart, unknown)?;
         if !self.driver.stop_fooled || fooled.is_empty() {
             return Ok(false);
         }
@@ -182,15 +196,21 @@ impl<'a> Batch<'a> {
         Ok(true)
     }
 
-    /// Answers a question that everybody can afford, and lets the attack move.
+    /// Answers a question that everybody can afford, judges the rows `beside` it, and lets the attack move.
     fn step(
         &mut self,
         restart: &mut Restart,
         query: &Query,
         question: &Question<'_>,
+        beside: &[usize],
     ) -> Result<()> {
         let asked = self.guide.filter(|_| question.gradient).unwrap_or(self.classifier);
-        let Some(answer) = answer(asked, query)? else { return Ok(()) };
+        let answer = if beside.is_empty() {
+            let Some(answer) = answer(asked, query)? else { return Ok(()) };
+            answer
+        } else {
+            self.answer_and_judge(restart, question, beside)?
+        };
         let backward = u64::from(question.gradient);
         for &row in question.rows {
             self.ledger.charge(restart.active[row], 1, backward);
@@ -215,6 +235,23 @@ impl<'a> Batch<'a> {
         restart.step += 1;
         restart.judged.fill(None);
         if leaving.is_empty() { Ok(()) } else { self.keep_others(restart, &leaving) }
+    }
+
+    /// Answers a question for gradients and, in the same pass, judges the iterates of the rows `beside`. The verdicts are
+    /// charged and noted before the question is: they needed their forward pass alone.
+    fn answer_and_judge(
+        &mut self,
+        restart: &mut Restart,
+        question: &Question<'_>,
+        beside: &[usize],
+    ) -> Result<Answer> {
+        let Question { points, rows, loss, .. } = *question;
+        let images = select_rows(&self.iterate(restart)?, beside)?;
+        let (answer, scores) = evaluate_beside(self.classifier, points, rows, loss, &images)?;
+        let examples: Vec<usize> = beside.iter().map(|&row| restart.active[row]).collect();
+        let predictions = self.judged(&examples, &scores)?;
+        self.note(restart, beside, &predictions, 0)?;
+        Ok(answer)
     }
 
     /// Rows end their restart where they stand; unjudged ones take their reserved forward pass.
@@ -313,10 +350,15 @@ impl<'a> Batch<'a> {
 
     /// Classes of images, one forward pass each.
     fn judge(&mut self, examples: &[usize], images: &Tensor) -> Result<Vec<u32>> {
+        self.judged(examples, &scores(self.classifier, images)?)
+    }
+
+    /// Classes by the scores of a forward pass, which is charged.
+    fn judged(&mut self, examples: &[usize], scores: &Tensor) -> Result<Vec<u32>> {
         for &example in examples {
             self.ledger.charge(example, 1, 0);
         }
-        self.referee.predictions(examples, &scores(self.classifier, images)?)
+        self.referee.predictions(examples, scores)
     }
 
     /// Where the rows stand, checked for shape.

@@ -7,6 +7,9 @@
 //! for; every verdict on an iterate, except where the attack's own question shows the iterate
 //! ([`Query`](crate::Query) `at_iterate`), whose logits judge it for free.
 //!
+//! A verdict and a question that nobody's leaving can change are put to the classifier in one pass
+//! ([`Classifier::forward_first`]); that alters neither a bit nor the count.
+//!
 //! # The cap
 //!
 //! With a `cap` no example ever has more passes than that. Before each question the driver sees
@@ -40,6 +43,7 @@ mod batch;
 mod ledger;
 mod question;
 mod referee;
+mod request;
 mod stepwise;
 
 use saddle_model::Classifier;
@@ -60,7 +64,8 @@ use crate::{
 use batch::Batch;
 use referee::Referee;
 
-pub use stepwise::{Request, Standing, Stepwise};
+pub use request::Request;
+pub use stepwise::{Standing, Stepwise};
 
 /// How an attack is run and judged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

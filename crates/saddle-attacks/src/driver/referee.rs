@@ -2,8 +2,8 @@
 //!
 //! Knows the natural images and the goal, and takes nobody's word for either. Logits it is given.
 
-use candle_core::{D, DType, Tensor};
-use saddle_ops::TOLERANCE;
+use candle_core::Tensor;
+use saddle_ops::{TOLERANCE, numbers};
 
 use crate::{
     error::{Error, Result},
@@ -22,9 +22,10 @@ pub(super) struct Referee {
 impl Referee {
     /// The first largest logit of each row; refuses NaN and infinity.
     pub(super) fn predictions(&self, examples: &[usize], logits: &Tensor) -> Result<Vec<u32>> {
-        let rows = logits.to_dtype(DType::F64)?.to_vec2::<f64>()?;
-        let mut predictions = Vec::with_capacity(rows.len());
-        for (row, &example) in rows.iter().zip(examples) {
+        let (count, classes) = logits.dims2()?;
+        let scores = numbers(logits)?;
+        let mut predictions = Vec::with_capacity(count);
+        for (row, &example) in scores.chunks_exact(classes.max(1)).zip(examples) {
             if row.iter().any(|score| !score.is_finite()) {
                 return Err(Error::NonFiniteLogits { example: self.examples.ids()[example] });
             }
@@ -59,9 +60,9 @@ impl Referee {
             let figures = if inside || !distance.is_finite() {
                 format!("{} distance {distance}, allowed {allowed}", goal.norm())
             } else {
-                let pixels = images.narrow(0, row, 1)?.flatten_all()?.to_dtype(DType::F64)?;
-                let (low, high) = (pixels.min(D::Minus1)?, pixels.max(D::Minus1)?);
-                let (low, high) = (low.to_scalar::<f64>()?, high.to_scalar::<f64>()?);
+                let pixels = numbers(&images.narrow(0, row, 1)?)?;
+                let low = pixels.iter().copied().fold(f64::INFINITY, f64::min);
+                let high = pixels.iter().copied().fold(f64::NEG_INFINITY, f64::max);
                 format!("pixels from {low} to {high}, allowed {:?}", goal.pixels())
             };
             let example = self.examples.ids()[examples[row]];

@@ -5,6 +5,10 @@
 //! reports where every example stands. It is the driver with one batch, one restart, no cap, no guide and
 //! [`Judge::Any`](crate::Judge): the same questions in the same order, the same referee, the same count of passes.
 //!
+//! A message costs more than it saves to wait for a verdict, so an iterate that the attack's question does not show is judged
+//! in the same request. Where an example then leaves, what was computed for its step is thrown away and not counted: its
+//! passes are those of the driver, who would not have asked.
+//!
 //! # What a step is
 //!
 //! The [`Standing`] of step `k` shows the iterate after `k` steps, judged, and the gradient that the attack saw there.
@@ -12,9 +16,9 @@
 
 use candle_core::Tensor;
 use saddle_model::{Aim, Loss};
-use saddle_ops::{Draws, Norm};
+use saddle_ops::{Draws, Norm, join_rows, numbers};
 
-use super::{ledger::Ledger, question::Question, referee::Referee};
+use super::{ledger::Ledger, question::Question, referee::Referee, request::Request};
 use crate::{
     attack::{Answer, Attack as _, Query, Run},
     error::{Error, Result},
@@ -22,17 +26,6 @@ use crate::{
     projected_ascent::ProjectedAscent,
     threat_model::{Objective, ThreatModel},
 };
-
-/// What has to be computed before the attack goes on.
-#[derive(Clone, Debug)]
-pub struct Request {
-    /// Points to look at, `(m, c, h, w)`.
-    pub points: Tensor,
-    /// True class of the example that each point belongs to.
-    pub labels: Vec<u32>,
-    /// Whether the gradient of the attack's loss is wanted too, or logits alone.
-    pub gradient: bool,
-}
 
 /// Where one example stands.
 #[derive(Clone, Debug)]
@@ -64,8 +57,8 @@ enum Open {
     Natural,
     /// These rows' iterates are to be judged.
     Verdict(Vec<usize>),
-    /// The attack's own question.
-    Look(Query),
+    /// The attack's own question, and behind it these rows' iterates to be judged.
+    Look(Query, Vec<usize>),
 }
 
 /// A projected ascent under way, with everything but the classifier.
@@ -137,43 +130,53 @@ impl Stepwise {
         if self.over {
             return Ok(None);
         }
-        let (points, labels, gradient, open) = match &mut self.run {
+        let (points, labels, gradients, open) = match &mut self.run {
             None => {
                 let examples = &self.referee.examples;
-                (examples.images().clone(), examples.labels().to_vec(), false, Open::Natural)
+                (examples.images().clone(), examples.labels().to_vec(), 0, Open::Natural)
             }
             Some(run) => {
                 let query = run.ask()?;
                 let image = &self.referee.examples.images().dims()[1..];
                 let rows = self.active.len();
                 let question = Question::read(&query, &self.referee.attack, rows, image)?;
-                let unknown: Vec<usize> = (0..rows).filter(|&row| !self.judged[row]).collect();
                 let shown = question.as_ref().is_some_and(|question| question.at_iterate);
+                let unknown = (0..rows).filter(|&row| !shown && !self.judged[row]);
+                let unknown: Vec<usize> = unknown.collect();
                 let labels = self.referee.examples.labels();
                 let labels_of = |rows: &[usize]| -> Vec<u32> {
                     rows.iter().map(|&row| labels[self.active[row]]).collect()
                 };
-                match question {
-                    _ if !unknown.is_empty() && !shown => {
-                        let images = select_rows(run.iterate(), &unknown)?;
-                        (images, labels_of(&unknown), false, Open::Verdict(unknown))
-                    }
-                    Some(question) => {
-                        let (points, labels) = (question.points.clone(), labels_of(question.rows));
-                        (points, labels, true, Open::Look(query))
-                    }
-                    None => {
+                let judged = match &unknown[..] {
+                    [] => None,
+                    rows => Some(select_rows(run.iterate(), rows)?),
+                };
+                match (question, judged) {
+                    (None, None) => {
                         self.over = true;
                         return Ok(None);
+                    }
+                    (None, Some(images)) => {
+                        (images, labels_of(&unknown), 0, Open::Verdict(unknown))
+                    }
+                    (Some(question), judged) => {
+                        let gradients = question.rows.len();
+                        let labels = [labels_of(question.rows), labels_of(&unknown)].concat();
+                        let points = match judged {
+                            None => question.points.clone(),
+                            Some(images) => join_rows(&[question.points.clone(), images])?,
+                        };
+                        (points, labels, gradients, Open::Look(query, unknown))
                     }
                 }
             }
         };
         self.open = Some(open);
-        Ok(Some(Request { points, labels, gradient }))
+        Ok(Some(Request { points, labels, gradients }))
     }
 
-    /// The answer to the last question: logits `(m, classes)` of its points and, if wanted, gradients shaped as the points.
+    /// The answer to the last question: logits `(m, classes)` of its points and, if wanted, gradients shaped as those points
+    /// that they are wanted of.
     ///
     /// Returns the number of the step whose standing ([`Stepwise::standings`]) is complete with this answer.
     ///
@@ -189,7 +192,7 @@ impl Stepwise {
         match open {
             Open::Natural => self.told_of_natural(logits),
             Open::Verdict(rows) => self.told_of_iterates(&rows, logits),
-            Open::Look(query) => self.told_of_points(&query, logits, gradient),
+            Open::Look(query, unknown) => self.told_of_points(&query, &unknown, logits, gradient),
         }
     }
 
@@ -239,13 +242,9 @@ impl Stepwise {
     }
 
     fn told_of_iterates(&mut self, rows: &[usize], logits: &Tensor) -> Result<Option<u32>> {
-        let scores = self.scores(logits, rows.len())?;
-        let examples = self.examples_of(rows);
-        self.referee.predictions(&examples, logits)?;
-        for &example in &examples {
-            self.ledger.charge(example, 1, 0);
-        }
-        let fooled = self.note(rows, logits, scores)?;
+        let standings = self.judge(rows, logits)?;
+        rows.iter().for_each(|&row| self.ledger.charge(self.active[row], 1, 0));
+        let fooled = self.record(rows, standings);
         if self.stop_fooled {
             self.leave(&fooled)?;
         }
@@ -260,6 +259,7 @@ impl Stepwise {
     fn told_of_points(
         &mut self,
         query: &Query,
+        unknown: &[usize],
         logits: &Tensor,
         gradient: Option<Tensor>,
     ) -> Result<Option<u32>> {
@@ -268,67 +268,66 @@ impl Stepwise {
         let question = Question::read(query, &self.referee.attack, present, image)?;
         let question = question
             .ok_or_else(|| Error::attack(&self.referee.attack, "told after it was done"))?;
-        let scores = self.scores(logits, question.rows.len())?;
+        let asked = question.rows.len();
+        self.check_shape(logits, asked + unknown.len())?;
         let gradient = gradient.filter(|found| found.dims() == question.points.dims());
         let gradient = gradient.ok_or_else(|| Error::Classifier {
             message: format!("no gradient of the shape {:?}", question.points.dims()),
         })?;
-        self.referee.predictions(&self.examples_of(question.rows), logits)?;
+        let seen = logits.narrow(0, 0, asked)?.contiguous()?;
+        self.referee.predictions(&self.examples_of(question.rows), &seen)?;
         let combined = self.ascent.direction.combine(&gradient, present)?;
         let norms = Norm::L2.sizes(&combined)?;
-        for &row in question.rows {
-            self.ledger.charge(self.active[row], 1, 0);
+        // Iterates are judged where they stand, before the attack moves.
+        let (judged, standings) = if question.at_iterate {
+            let rows: Vec<usize> = (0..present).filter(|&row| !self.judged[row]).collect();
+            let standings = self.judge(&rows, &select_rows(&seen, &rows)?)?;
+            (rows, standings)
+        } else {
+            let apart = logits.narrow(0, asked, unknown.len())?.contiguous()?;
+            (unknown.to_vec(), self.judge(unknown, &apart)?)
+        };
+        let losses = Vec::new(); // an ascent reads gradients only
+        let answer = Answer { losses, logits: seen, gradient: Some(gradient) };
+        self.run()?.tell(answer)?;
+
+        if !question.at_iterate {
+            judged.iter().for_each(|&row| self.ledger.charge(self.active[row], 1, 0));
         }
-        let mut fooled = Vec::new();
-        if question.at_iterate {
-            let unknown: Vec<usize> = (0..present).filter(|&row| !self.judged[row]).collect();
-            if !unknown.is_empty() {
-                let seen = select_rows(logits, &unknown)?;
-                let seen_scores = unknown.iter().map(|&row| scores[row].clone()).collect();
-                fooled = self.note(&unknown, &seen, seen_scores)?;
-            }
+        let fooled = self.record(&judged, standings);
+        let leaving = if self.stop_fooled { fooled } else { Vec::new() };
+        let unasked = |row: &usize| !question.at_iterate && leaving.contains(row);
+        for row in question.rows.iter().filter(|row| !unasked(row)) {
+            self.ledger.charge(self.active[*row], 1, 1);
         }
-        // Backward passes come behind the verdict, which needed the forward pass alone.
-        for &row in question.rows {
-            self.ledger.charge(self.active[row], 0, 1);
-        }
-        for (row, norm) in norms.into_iter().enumerate() {
+        for (row, norm) in norms.into_iter().enumerate().filter(|(row, _)| !unasked(row)) {
             self.standings[self.active[row]].gradient_norm = Some(norm);
         }
-        let losses = Vec::new(); // an ascent reads gradients only
-        let answer = Answer { losses, logits: logits.clone(), gradient: Some(gradient) };
-        self.run()?.tell(answer)?;
         let step = self.step;
         self.step += 1;
         self.judged.fill(false);
-        if self.stop_fooled {
-            self.leave(&fooled)?;
-        }
+        self.leave(&leaving)?;
         self.over = self.active.is_empty();
         Ok(Some(step))
     }
 
-    /// Judges the iterates of some rows by their logits; returns the rows that fool.
-    fn note(
-        &mut self,
-        rows: &[usize],
-        logits: &Tensor,
-        scores: Vec<Vec<f64>>,
-    ) -> Result<Vec<usize>> {
+    /// Where some rows stand, by the logits of their iterates. Changes nothing.
+    fn judge(&self, rows: &[usize], logits: &Tensor) -> Result<Vec<Standing>> {
+        let scores = self.scores(logits, rows.len())?;
+        let Some(run) = self.run.as_ref().filter(|_| !rows.is_empty()) else {
+            return Ok(Vec::new());
+        };
         let examples = self.examples_of(rows);
-        let images = select_rows(self.run()?.iterate(), rows)?;
+        let images = select_rows(run.iterate(), rows)?;
+        let predictions = self.referee.predictions(&examples, logits)?;
         self.referee.measure(&examples, &images)?;
         let natural = select_rows(self.referee.examples.images(), &examples)?;
         let l2 = Norm::L2.distances(&natural, &images)?;
         let linf = Norm::Linf.distances(&natural, &images)?;
-        let predictions = self.referee.predictions(&examples, logits)?;
         let losses = self.loss.evaluate(logits, &examples)?.values;
-        let mut fooled = Vec::new();
-        for (place, ((&row, &example), logits)) in
-            rows.iter().zip(&examples).zip(scores).enumerate()
-        {
+        let standing = |(place, (&example, logits)): (usize, (&usize, Vec<f64>))| -> Result<_> {
             let prediction = predictions[place];
-            let standing = Standing {
+            Ok(Standing {
                 image: select_rows(&images, &[place])?,
                 logits,
                 prediction,
@@ -337,15 +336,24 @@ impl Stepwise {
                 l2: l2[place],
                 linf: linf[place],
                 fooled: self.referee.fooled(example, prediction),
-                passes: self.ledger.spent(example),
-            };
+                // The verdict's own pass comes on top.
+                passes: self.ledger.spent(example) + 1,
+            })
+        };
+        examples.iter().zip(scores).enumerate().map(standing).collect()
+    }
+
+    /// Remembers where some rows stand; returns those that fool.
+    fn record(&mut self, rows: &[usize], standings: Vec<Standing>) -> Vec<usize> {
+        let mut fooled = Vec::new();
+        for (&row, standing) in rows.iter().zip(standings) {
             if standing.fooled {
                 fooled.push(row);
             }
-            self.standings[example] = standing;
+            self.standings[self.active[row]] = standing;
             self.judged[row] = true;
         }
-        Ok(fooled)
+        fooled
     }
 
     /// Lets some rows go.
@@ -372,13 +380,19 @@ impl Stepwise {
         rows.iter().map(|&row| self.active[row]).collect()
     }
 
-    /// Logits in 64 bits, refused unless there is a row for each of `count` points.
-    fn scores(&self, logits: &Tensor, count: usize) -> Result<Vec<Vec<f64>>> {
+    /// Refuses logits unless there is a row for each of `count` points.
+    fn check_shape(&self, logits: &Tensor, count: usize) -> Result<()> {
         let expected = [count, self.classes];
-        if logits.dims() != expected {
-            let message = format!("logits of shape {:?}, expected {expected:?}", logits.dims());
-            return Err(Error::Classifier { message });
+        if logits.dims() == expected {
+            return Ok(());
         }
-        Ok(logits.to_dtype(candle_core::DType::F64)?.to_vec2()?)
+        let message = format!("logits of shape {:?}, expected {expected:?}", logits.dims());
+        Err(Error::Classifier { message })
+    }
+
+    /// Logits in 64 bits, a row for each of `count` points.
+    fn scores(&self, logits: &Tensor, count: usize) -> Result<Vec<Vec<f64>>> {
+        self.check_shape(logits, count)?;
+        Ok(numbers(logits)?.chunks_exact(self.classes).map(<[f64]>::to_vec).collect())
     }
 }

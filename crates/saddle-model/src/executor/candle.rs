@@ -18,8 +18,9 @@ mod convolution;
 use candle_core::{Device, Tensor};
 use saddle_ops::{max_pool2d, relu};
 
+use super::Prepared;
 use super::dropout::{Dropout, kept_factor};
-use crate::{Architecture, Error, Gradients, Layer, Mode, Result, Wanted, Weights};
+use crate::{Architecture, Error, Gradients, Layer, Mode, Pullback, Result, Wanted, Weights};
 use convolution::Convolution;
 
 /// The layers with their weights.
@@ -39,7 +40,7 @@ enum Ready {
     Dropout(f64),
 }
 
-/// What a layer's pullback needs of its forward pass.
+/// What a layer's pullback needs of its forward pass: a tape has one for each layer.
 enum Kept {
     Input(Tensor),
     Output(Tensor),
@@ -49,8 +50,33 @@ enum Kept {
     Factors(Option<Tensor>),
 }
 
-/// What one forward pass left behind, a part for each layer.
-pub(crate) struct CandleTape(Vec<Kept>);
+impl Prepared for Candle {
+    fn repack(&mut self, architecture: &Architecture, weights: &Weights) -> Result<()> {
+        *self = Self::new(architecture, weights)?;
+        Ok(())
+    }
+
+    fn forward<'a>(&'a self, images: &Tensor, mode: Mode<'_>) -> Result<(Tensor, Pullback<'a>)> {
+        let dropout = Dropout::of(mode);
+        let mut hidden = images.contiguous()?;
+        let mut tape = Vec::with_capacity(self.layers.len());
+        for (index, layer) in self.layers.iter().enumerate() {
+            let (next, kept) = layer.forward(hidden, index, dropout.as_ref())?;
+            hidden = next;
+            tape.push(kept);
+        }
+        let pullback =
+            move |cotangent: &Tensor, wanted: Wanted| self.pullback(tape, cotangent, wanted);
+        Ok((hidden, Box::new(pullback)))
+    }
+
+    /// The forward pass in evaluation, keeping nothing alive.
+    fn logits(&self, images: &Tensor) -> Result<Tensor> {
+        self.layers.iter().enumerate().try_fold(images.contiguous()?, |hidden, (index, layer)| {
+            Ok(layer.forward(hidden, index, None)?.0)
+        })
+    }
+}
 
 impl Candle {
     pub(crate) fn new(architecture: &Architecture, weights: &Weights) -> Result<Self> {
@@ -77,36 +103,12 @@ impl Candle {
         Ok(Self { layers, names: weights.names().map(str::to_owned).collect() })
     }
 
-    pub(crate) fn forward(&self, images: &Tensor, mode: Mode<'_>) -> Result<(Tensor, CandleTape)> {
-        let dropout = Dropout::of(mode);
-        let mut hidden = images.contiguous()?;
-        let mut tape = Vec::with_capacity(self.layers.len());
-        for (index, layer) in self.layers.iter().enumerate() {
-            let (next, kept) = layer.forward(hidden, index, dropout.as_ref())?;
-            hidden = next;
-            tape.push(kept);
-        }
-        Ok((hidden, CandleTape(tape)))
-    }
-
-    /// The forward pass in evaluation, keeping nothing alive.
-    pub(crate) fn logits(&self, images: &Tensor) -> Result<Tensor> {
-        self.layers.iter().enumerate().try_fold(images.contiguous()?, |hidden, (index, layer)| {
-            Ok(layer.forward(hidden, index, None)?.0)
-        })
-    }
-
-    pub(crate) fn pullback(
-        &self,
-        tape: CandleTape,
-        cotangent: &Tensor,
-        wanted: Wanted,
-    ) -> Result<Gradients> {
+    fn pullback(&self, tape: Vec<Kept>, cotangent: &Tensor, wanted: Wanted) -> Result<Gradients> {
         let mut cotangent = cotangent.contiguous()?;
         let mut parameters = Vec::new();
         // Before the first layer with parameters nobody needs a cotangent but for the images.
         let first = self.layers.iter().position(Ready::has_parameters).unwrap_or(0);
-        for (index, (layer, kept)) in self.layers.iter().zip(tape.0).enumerate().rev() {
+        for (index, (layer, kept)) in self.layers.iter().zip(tape).enumerate().rev() {
             if wanted.weights {
                 parameters.extend(layer.parameter_gradients(&kept, &cotangent)?.into_iter().rev());
             }

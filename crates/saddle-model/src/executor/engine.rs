@@ -18,77 +18,16 @@ mod layout;
 mod rows;
 mod store;
 
-use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
+use candle_core::{CpuStorage, Device, Storage, Tensor};
 use saddle_ops::{Kernels, Precision, Real};
 
-use super::dropout::Dropout;
-use crate::{Architecture, Error, Gradients, Layer, Mode, Parameter, Result, Wanted, Weights};
+use super::{Prepared, dropout::Dropout};
+use crate::{
+    Architecture, Error, Gradients, Layer, Mode, Parameter, Pullback, Result, Wanted, Weights,
+};
 use images::ImagePart;
 use rows::RowPart;
 use store::Store;
-
-/// Weights packed for the CPU kernels.
-pub(crate) enum Engine {
-    F32(Runner<f32>),
-    F64(Runner<f64>),
-}
-
-/// What a forward pass left for its pullback.
-pub(crate) enum EngineTape {
-    F32(store::Lent<Tape<f32>>),
-    F64(store::Lent<Tape<f64>>),
-}
-
-impl Engine {
-    /// Packs checked weights of a valid architecture; `f32` or `f64`, on the CPU. `wide` is the precision of wide linear layers.
-    pub(crate) fn new(
-        architecture: &Architecture,
-        weights: &Weights,
-        kernels: Kernels,
-        wide: Precision,
-    ) -> Result<Self> {
-        Ok(match weights.dtype() {
-            DType::F64 => Self::F64(Runner::new(architecture, weights, kernels, wide)?),
-            _ => Self::F32(Runner::new(architecture, weights, kernels, wide)?),
-        })
-    }
-
-    /// Packs other weights of the same architecture and dtype into the same memory.
-    pub(crate) fn repack(&mut self, weights: &Weights) -> Result<()> {
-        match self {
-            Self::F32(runner) => runner.repack(weights),
-            Self::F64(runner) => runner.repack(weights),
-        }
-    }
-
-    /// Logits `(n, classes)` of images `(n, c, h, w)`.
-    pub(crate) fn forward(&self, images: &Tensor, mode: Mode<'_>) -> Result<(Tensor, EngineTape)> {
-        on_worker(|| match self {
-            Self::F32(runner) => {
-                let (logits, tape) = runner.forward(images, mode)?;
-                Ok((logits, EngineTape::F32(tape)))
-            }
-            Self::F64(runner) => {
-                let (logits, tape) = runner.forward(images, mode)?;
-                Ok((logits, EngineTape::F64(tape)))
-            }
-        })
-    }
-
-    /// Takes a cotangent of the logits back.
-    pub(crate) fn pullback(
-        &self,
-        tape: EngineTape,
-        cotangent: &Tensor,
-        wanted: Wanted,
-    ) -> Result<Gradients> {
-        on_worker(|| match (self, tape) {
-            (Self::F32(runner), EngineTape::F32(tape)) => runner.pullback(tape, cotangent, wanted),
-            (Self::F64(runner), EngineTape::F64(tape)) => runner.pullback(tape, cotangent, wanted),
-            _ => Err(Error::Classifier("a tape of another dtype".to_owned())),
-        })
-    }
-}
 
 /// Runs a pass on one of the threads that its loops share: they begin at once there, where any other thread would hand over
 /// each of them and fall asleep until it is done.
@@ -96,7 +35,7 @@ fn on_worker<R: Send>(pass: impl FnOnce() -> R + Send) -> R {
     rayon::scope(|_| pass())
 }
 
-/// The engine for one kind of numbers.
+/// Weights packed for the CPU kernels, in one kind of numbers.
 pub(crate) struct Runner<T: Real> {
     input: [usize; 3],
     images: ImagePart<T>,
@@ -107,15 +46,37 @@ pub(crate) struct Runner<T: Real> {
 
 /// Activations of one forward pass, of a batch of `count` images.
 #[derive(Default)]
-pub(crate) struct Tape<T> {
+struct Tape<T> {
     count: usize,
     dropout: Option<Dropout>,
     images: images::Tape<T>,
     rows: rows::Tape<T>,
 }
 
+impl<T: Real> Prepared for Runner<T> {
+    fn repack(&mut self, _: &Architecture, weights: &Weights) -> Result<()> {
+        let tensors = tensors(weights);
+        let (before, behind) = tensors.split_at(self.images.parameters());
+        self.images.repack(&slices(before)?)?;
+        self.rows.repack(behind)
+    }
+
+    fn forward<'a>(&'a self, images: &Tensor, mode: Mode<'_>) -> Result<(Tensor, Pullback<'a>)> {
+        let (logits, tape) = on_worker(|| self.pass(images, mode))?;
+        let pullback = move |cotangent: &Tensor, wanted: Wanted| {
+            on_worker(|| self.pullback(tape, cotangent, wanted))
+        };
+        Ok((logits, Box::new(pullback)))
+    }
+
+    fn logits(&self, images: &Tensor) -> Result<Tensor> {
+        Ok(on_worker(|| self.pass(images, Mode::Evaluation))?.0)
+    }
+}
+
 impl<T: Real> Runner<T> {
-    fn new(
+    /// Packs checked weights of a valid architecture, in `T` and on the CPU. `wide` is the precision of wide linear layers.
+    pub(crate) fn new(
         architecture: &Architecture,
         weights: &Weights,
         kernels: Kernels,
@@ -138,14 +99,8 @@ impl<T: Real> Runner<T> {
         })
     }
 
-    fn repack(&mut self, weights: &Weights) -> Result<()> {
-        let tensors = tensors(weights);
-        let (before, behind) = tensors.split_at(self.images.parameters());
-        self.images.repack(&slices(before)?)?;
-        self.rows.repack(behind)
-    }
-
-    fn forward(&self, images: &Tensor, mode: Mode<'_>) -> Result<(Tensor, store::Lent<Tape<T>>)> {
+    /// Logits `(n, classes)` of images `(n, c, h, w)`.
+    fn pass(&self, images: &Tensor, mode: Mode<'_>) -> Result<(Tensor, store::Lent<Tape<T>>)> {
         let count = images.dims()[0];
         let mut tape = self.tapes.take(|tape| tape.count == count);
         tape.count = count;
@@ -161,6 +116,7 @@ impl<T: Real> Runner<T> {
         Ok((Tensor::from_slice(logits, (count, classes), &Device::Cpu)?, tape))
     }
 
+    /// Takes a cotangent of the logits of the first rows back.
     fn pullback(
         &self,
         mut tape: store::Lent<Tape<T>>,
@@ -169,13 +125,14 @@ impl<T: Real> Runner<T> {
     ) -> Result<Gradients> {
         let Tape { count, dropout, images, rows } = &mut *tape;
         let dropout = dropout.as_ref();
+        let (all, count) = (*count, cotangent.dims()[0]);
         let (cotangent, behind) = with_slice(cotangent, |cotangent| {
-            self.rows.pullback(rows, cotangent, *count, dropout, wanted.weights)
+            self.rows.pullback(rows, cotangent, (count, all), dropout, wanted.weights)
         })?;
-        let (input, before) = self.images.pullback(images, cotangent, *count, dropout, wanted)?;
+        let (input, before) = self.images.pullback(images, cotangent, count, dropout, wanted)?;
         let [channels, height, width] = self.input;
         let input = input
-            .map(|input| Tensor::from_vec(input, (*count, channels, height, width), &Device::Cpu));
+            .map(|input| Tensor::from_vec(input, (count, channels, height, width), &Device::Cpu));
         let weights = wanted.weights.then(|| {
             let values = before.into_iter().chain(behind).zip(&self.parameters);
             let entries = values.map(|(values, Parameter { name, shape })| {

@@ -11,9 +11,9 @@ mod engine;
 use candle_core::{DType, Tensor};
 use saddle_ops::{Kernels, Precision};
 
-use crate::{Architecture, Error, Gradients, Mode, Result, Wanted, Weights};
-use candle::{Candle, CandleTape};
-use engine::{Engine, EngineTape};
+use crate::{Architecture, Error, Mode, Pullback, Result, Weights};
+use candle::Candle;
+use engine::Runner;
 
 /// What runs a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,16 +39,18 @@ impl Executor {
     }
 }
 
-/// Weights made ready for one executor.
-pub(crate) enum Prepared {
-    Candle(Candle),
-    Engine(Engine),
-}
+/// Weights made ready for one executor, behind a pointer: a program holds the code of those executors alone that it can
+/// make.
+pub(crate) trait Prepared: Send + Sync {
+    /// Takes other checked weights of the same architecture, dtype and device. No tape is alive: it borrows the network.
+    fn repack(&mut self, architecture: &Architecture, weights: &Weights) -> Result<()>;
 
-/// What one forward pass left behind for its pullback.
-pub(crate) enum Tape {
-    Candle(CandleTape),
-    Engine(EngineTape),
+    /// Logits of checked images, and the way back through this pass for checked cotangents: of all rows or, on the engine,
+    /// of the first ones.
+    fn forward<'a>(&'a self, images: &Tensor, mode: Mode<'_>) -> Result<(Tensor, Pullback<'a>)>;
+
+    /// Logits alone, in evaluation mode.
+    fn logits(&self, images: &Tensor) -> Result<Tensor>;
 }
 
 /// Packs checked weights of a valid architecture for an executor.
@@ -56,7 +58,7 @@ pub(crate) fn prepare(
     architecture: &Architecture,
     weights: &Weights,
     executor: Executor,
-) -> Result<Prepared> {
+) -> Result<Box<dyn Prepared>> {
     if !matches!(weights.dtype(), DType::F32 | DType::F64) {
         return Err(Error::WeightsMismatch {
             architecture: architecture.name.clone(),
@@ -67,66 +69,46 @@ pub(crate) fn prepare(
         });
     }
     let (kernels, precision) = match executor {
-        Executor::Candle => return Ok(Prepared::Candle(Candle::new(architecture, weights)?)),
+        Executor::Candle => return Ok(Box::new(Candle::new(architecture, weights)?)),
         Executor::Engine(kernels) => (kernels, Precision::Full),
         Executor::EngineBf16(kernels) => (kernels, Precision::Bf16),
     };
-    if weights.device().is_cpu() {
-        Ok(Prepared::Engine(Engine::new(architecture, weights, kernels, precision)?))
-    } else {
-        Err(Error::WeightsMismatch {
-            architecture: architecture.name.clone(),
-            message: format!(
-                "they are on {:?}; the engine runs on the CPU, other devices take the candle executor",
-                weights.device().location()
-            ),
-        })
-    }
+    at_home(architecture, weights)?;
+    Ok(match weights.dtype() {
+        DType::F64 => Box::new(Runner::<f64>::new(architecture, weights, kernels, precision)?),
+        _ => Box::new(Runner::<f32>::new(architecture, weights, kernels, precision)?),
+    })
 }
 
-impl Prepared {
-    /// Takes other checked weights of the same architecture, dtype and device. No tape is alive: it borrows the network.
-    pub(crate) fn repack(&mut self, architecture: &Architecture, weights: &Weights) -> Result<()> {
-        match self {
-            Self::Candle(candle) => {
-                *candle = Candle::new(architecture, weights)?;
-                Ok(())
-            }
-            Self::Engine(engine) => engine.repack(weights),
-        }
+/// Packs checked weights of a valid architecture, in `f32`, for the engine: [`prepare`] without its choices.
+pub(crate) fn prepare_engine(
+    architecture: &Architecture,
+    weights: &Weights,
+    kernels: Kernels,
+) -> Result<Box<dyn Prepared>> {
+    if weights.dtype() != DType::F32 {
+        let found = weights.dtype();
+        return Err(Error::WeightsMismatch {
+            architecture: architecture.name.clone(),
+            message: format!(
+                "they are {found:?} where F32 is expected; convert them with `to_dtype`"
+            ),
+        });
     }
+    at_home(architecture, weights)?;
+    Ok(Box::new(Runner::<f32>::new(architecture, weights, kernels, Precision::Full)?))
+}
 
-    pub(crate) fn forward(&self, images: &Tensor, mode: Mode<'_>) -> Result<(Tensor, Tape)> {
-        match self {
-            Self::Candle(candle) => {
-                let (logits, tape) = candle.forward(images, mode)?;
-                Ok((logits, Tape::Candle(tape)))
-            }
-            Self::Engine(engine) => {
-                let (logits, tape) = engine.forward(images, mode)?;
-                Ok((logits, Tape::Engine(tape)))
-            }
-        }
+/// Refuses weights that the engine cannot reach.
+fn at_home(architecture: &Architecture, weights: &Weights) -> Result<()> {
+    if weights.device().is_cpu() {
+        return Ok(());
     }
-
-    pub(crate) fn logits(&self, images: &Tensor) -> Result<Tensor> {
-        match self {
-            Self::Candle(candle) => candle.logits(images),
-            Self::Engine(engine) => Ok(engine.forward(images, Mode::Evaluation)?.0),
-        }
-    }
-
-    pub(crate) fn pullback(
-        &self,
-        tape: Tape,
-        cotangent: &Tensor,
-        wanted: Wanted,
-    ) -> Result<Gradients> {
-        match (self, tape) {
-            (Self::Candle(candle), Tape::Candle(tape)) => candle.pullback(tape, cotangent, wanted),
-            (Self::Engine(engine), Tape::Engine(tape)) => engine.pullback(tape, cotangent, wanted),
-            // A tape is made by `self.forward` and consumed by the closure that borrows the same `self`.
-            _ => Err(Error::Classifier("a tape of the other executor".to_owned())),
-        }
-    }
+    Err(Error::WeightsMismatch {
+        architecture: architecture.name.clone(),
+        message: format!(
+            "they are on {:?}; the engine runs on the CPU, other devices take the candle executor",
+            weights.device().location()
+        ),
+    })
 }

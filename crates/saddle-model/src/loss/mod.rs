@@ -38,7 +38,8 @@ mod kind;
 
 pub use kind::{Aim, LossKind};
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::Tensor;
+use saddle_ops::{numbers, tensor_like};
 
 use crate::{Error, Result};
 
@@ -261,9 +262,7 @@ impl Loss {
             };
             values.push(value);
         }
-        let cotangent = Tensor::from_vec(cotangent, logits.dims(), &Device::Cpu)?;
-        let cotangent = cotangent.to_dtype(logits.dtype())?.to_device(logits.device())?;
-        Ok(Evaluated { values, cotangent })
+        Ok(Evaluated { values, cotangent: tensor_like(logits, cotangent)? })
     }
 
     fn check(&self, classes: usize, rows: &[usize]) -> Result<()> {
@@ -333,10 +332,7 @@ pub fn predictions(logits: &Tensor) -> Result<Vec<u32>> {
 /// The entries of a non-empty matrix as `f64` in row-major order, and its width.
 fn rows_of(matrix: &Tensor, operation: &'static str) -> Result<(Vec<f64>, usize)> {
     match matrix.dims() {
-        &[rows, classes] if rows > 0 && classes > 0 => {
-            let flat = matrix.detach().to_device(&Device::Cpu)?.to_dtype(DType::F64)?;
-            Ok((flat.flatten_all()?.to_vec1()?, classes))
-        }
+        &[rows, classes] if rows > 0 && classes > 0 => Ok((numbers(matrix)?, classes)),
         dims => Err(Error::Shape {
             operation,
             expected: "a matrix (n, classes) with at least one row".to_owned(),

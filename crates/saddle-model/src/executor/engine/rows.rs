@@ -135,12 +135,13 @@ impl<T: Real> RowPart<T> {
         Ok(&activations[self.steps.len()])
     }
 
-    /// Cotangent of the features, given that of the logits, and those of the parameters, if wanted.
+    /// Cotangent of the features, given that of the logits, and those of the parameters, if wanted: of the first `count` of
+    /// `all` rows.
     pub(super) fn pullback<'a>(
         &self,
         tape: &'a mut Tape<T>,
         logits: &[T],
-        count: usize,
+        (count, all): (usize, usize),
         dropout: Option<&Dropout>,
         wants_weights: bool,
     ) -> Result<(&'a [T], Vec<Vec<T>>)> {
@@ -150,7 +151,7 @@ impl<T: Real> RowPart<T> {
         cotangent.extend_from_slice(logits);
         let mut parameters = Vec::new();
         for (step, ends) in self.steps.iter().zip(activations.windows(2)).rev() {
-            let (from, to) = (&ends[0], &ends[1]);
+            let [from, to] = [0, 1].map(|end| &ends[end][..ends[end].len() / all * count]);
             if matches!(step, Step::Relu | Step::Linear { relu: true, .. }) {
                 for (value, activation) in cotangent.iter_mut().zip(to) {
                     *value = if *activation <= T::ZERO { T::ZERO } else { *value };
