@@ -6,6 +6,7 @@ pub mod data;
 pub mod defenses;
 pub mod experiments;
 pub mod kernels;
+pub mod masked;
 pub mod model;
 pub mod ops;
 pub mod report;

@@ -8,7 +8,8 @@
 //! - The **attack** looks for the image. It never calls a model: it *asks* for gradients or losses
 //!   at points of its choosing and is *told* the answers ([`Attack`], [`Run`], [`Query`],
 //!   [`Answer`]). FGSM, PGD and the Second-Order attack are one projected ascent
-//!   ([`ProjectedAscent`]) that differs in where it looks ([`Direction`]).
+//!   ([`ProjectedAscent`]) that differs in where it looks ([`Direction`]); [`Apgd`] chooses its own step, [`Square`]
+//!   asks for no gradient, [`Ddn`] looks for the nearest image, and [`Standard`] is several of them in turn.
 //! - The **driver** answers, counts every forward and backward pass, stops at the cap and judges
 //!   ([`Driver`], [`Verdict`]). Nobody judges their own attack: distances are measured again, in
 //!   64 bits, on the very images that count, and one infeasible image fails the whole run.
@@ -29,34 +30,47 @@
 //! Files, clocks, global random sources, threads of our own (they are inside the classifier) and
 //! any change to the model under attack.
 
+mod apgd;
 mod ascent_on;
 mod attack;
 mod attack_settings;
+mod ddn;
 mod diagnostics;
 mod direction;
 mod driver;
 mod error;
 mod examples;
 mod fgsm;
+mod method;
+mod per_row;
 mod pgd;
 mod plane;
 mod projected_ascent;
 mod second_order;
+mod smallest;
+mod square;
+mod suite;
 mod threat_model;
 mod toward_images;
 mod trace;
 mod verdict;
 
+pub use apgd::Apgd;
 pub use ascent_on::{AscentOn, WhenFlat};
 pub use attack::{Answer, Attack, Perturbed, Query, Run, answer, perturb};
 pub use attack_settings::{AttackKind, AttackSettings, RuleKind, SettingsLoss, StartKind};
+pub use ddn::Ddn;
 pub use diagnostics::{GradientInspection, inspect_gradients};
 pub use direction::Direction;
 pub use driver::{Driver, Request, Standing, Stepwise};
 pub use error::{Error, Result};
 pub use examples::{Examples, select_rows};
+pub use method::{Found, Method};
 pub use plane::Plane;
 pub use projected_ascent::{ProjectedAscent, Start};
+pub use smallest::SmallestDistances;
+pub use square::Square;
+pub use suite::{MemberOutcome, Standard, Suite, SuiteOutcome};
 pub use threat_model::{Goal, Objective, ThreatModel};
 pub use toward_images::TowardImages;
 pub use trace::StepTrace;

@@ -38,7 +38,8 @@ pub struct Verdict {
     pub natural_correct: bool,
     /// Whether the final iterate of any restart fools the classifier.
     pub fooled_final: bool,
-    /// Whether any judged iterate of any restart fools it.
+    /// Whether any judged iterate of any restart fools it; where the smallest distance is wanted, the natural image counts
+    /// as one of them.
     pub fooled_any: bool,
     /// Class of [`Outcome::images`] at this example.
     pub prediction: u32,
@@ -85,7 +86,8 @@ impl Verdict {
 pub struct Outcome {
     /// One verdict per example.
     pub verdicts: Vec<Verdict>,
-    /// The first judged image that fools, else the final one, `(n, c, h, w)`.
+    /// The first judged image that fools, or the nearest where the smallest distance is wanted; else the final one,
+    /// `(n, c, h, w)`.
     pub images: Tensor,
     /// The final iterate of the first restart whose final iterate fools, else of the last restart.
     pub final_images: Tensor,

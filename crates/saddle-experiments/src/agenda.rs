@@ -21,7 +21,8 @@ pub(crate) fn curves(plan: &Plan, figure: &Figure1) -> Vec<(String, NetworkId, C
         let attack = plan.attacks.get(&curve.attack)?;
         let threat =
             ThreatModel { norm: curve.norm, epsilon: curve.epsilon, pixels: PixelBox::UNIT };
-        let job = CurveJob { threat, ascent: attack.at(curve.epsilon), seed: plan.seed };
+        let ascent = attack.ascent_at(curve.epsilon)?;
+        let job = CurveJob { threat, ascent, seed: plan.seed };
         let network = NetworkId { name: curve.network.clone(), number: 0 };
         Some((curve.label.clone(), network, job))
     });
@@ -40,7 +41,7 @@ pub(crate) fn contender(
     Some(AttackJob {
         attempt: Some(Attempt {
             threat: ThreatModel { norm: rivals.norm, epsilon, pixels: PixelBox::UNIT },
-            ascent: attack.at(epsilon),
+            method: attack.at(epsilon),
             restarts: attack.restarts,
             judge: Judge::Any,
             stop_fooled: true,

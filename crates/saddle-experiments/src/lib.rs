@@ -30,6 +30,7 @@ mod job;
 mod key;
 mod known;
 mod lock;
+mod methods;
 mod nearest;
 mod paper;
 mod plan;
@@ -54,7 +55,8 @@ pub use plan::{
     GradientFree, NetworkPlan, PROFILES, Plan, RivalThreat, Rivals, Row, StepCurve, Table,
 };
 pub use run::{
-    AttackDetail, BoundDetail, Detail, Finished, JobTime, Laboratory, Outside, Stage, Stages,
+    AttackDetail, BoundDetail, Detail, Finished, JobTime, Laboratory, MemberDetail, Outside, Stage,
+    Stages,
 };
 pub use store::{AtomicDisk, Disk, Store};
 pub use write::{check_writable, erase_report, render, write_all};

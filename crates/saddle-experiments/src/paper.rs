@@ -4,13 +4,14 @@
 //! digit leaves early; in the strong one any iterate counts, a fooled digit leaves, and a digit
 //! survives only if it survives every attack of the row.
 
-use saddle_attacks::{Direction, Judge, ProjectedAscent, Start, ThreatModel};
+use saddle_attacks::{Direction, Judge, Method, ProjectedAscent, Start, ThreatModel};
 use saddle_model::LossKind;
 use saddle_ops::{PixelBox, StepRule};
 use saddle_report::{CellKey, Setting, TrainingNorm, paper};
 
 use crate::agenda::NetworkId;
 use crate::job::{AttackJob, Attempt, TowardJob, Trial};
+use crate::methods;
 use crate::nearest::Among;
 use crate::plan::{AttackPlan, NetworkPlan, Plan, Row, Table};
 
@@ -158,7 +159,7 @@ fn attacks(plan: &Plan, table: &Table, row: &Row) -> Vec<Box<dyn Trial>> {
         let attack = plan.attacks.get(name)?;
         let attempt = Attempt {
             threat,
-            ascent: attack.at(threat.epsilon),
+            method: attack.at(threat.epsilon),
             restarts: attack.restarts,
             judge,
             stop_fooled,
@@ -186,17 +187,18 @@ fn judge(setting: Setting) -> Judge {
 
 /// One attack in words, with everything that decides what it can find.
 pub(crate) fn in_words(attempt: &Attempt) -> String {
-    let Attempt { threat, ascent, .. } = attempt;
-    let step = ascent.step_size.to_string();
-    let mut words = format!(
-        "{} within {} {}: {}",
-        family(ascent),
-        threat.norm,
-        threat.epsilon.get(),
-        settings(ascent, &step, attempt.restarts)
-    );
+    let Attempt { threat, method, restarts, .. } = attempt;
+    let (family, settings) = match method {
+        Method::Ascent(ascent) => {
+            (family(ascent), settings(ascent, &ascent.step_size.to_string(), *restarts))
+        }
+        other => (methods::family(other).to_owned(), methods::settings(other, *restarts)),
+    };
+    let (norm, epsilon) = (threat.norm, threat.epsilon.get());
+    let mut words = format!("{family} within {norm} {epsilon}: {settings}");
     if let Some(cap) = attempt.cap {
-        words.push_str(&format!(", at most {cap} passes"));
+        let each = if matches!(method, Method::Standard(_)) { " each" } else { "" };
+        words.push_str(&format!(", at most {cap} passes{each}"));
     }
     words
 }
@@ -208,7 +210,11 @@ pub(crate) fn ascent_in_words(ascent: &ProjectedAscent, restarts: u32) -> String
 
 /// An attack in words for whatever radius; a step that goes with the radius is told as a share of it.
 pub(crate) fn any_radius_in_words(attack: &AttackPlan) -> String {
-    let ascent = &attack.ascent;
+    let Some(ascent) = attack.ascent() else {
+        let (family, settings) =
+            (methods::family(&attack.method), methods::settings(&attack.method, attack.restarts));
+        return format!("{family}: {settings}");
+    };
     let step = match attack.step_per_radius {
         Some(share) => format!("{share} times the radius"),
         None => ascent.step_size.to_string(),

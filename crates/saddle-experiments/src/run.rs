@@ -29,6 +29,7 @@ mod bounds;
 mod broken;
 mod claims;
 mod curves;
+mod members;
 mod networks;
 mod rivals;
 mod stages;
@@ -37,6 +38,7 @@ mod tally;
 
 pub use assemble::{AttackDetail, Detail};
 pub use bounds::BoundDetail;
+pub use members::MemberDetail;
 pub use stages::{Stage, Stages};
 
 /// Everything that a run needs.

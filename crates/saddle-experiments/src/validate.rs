@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use saddle_attacks::Attack as _;
+use saddle_ops::Norm;
 
 use crate::plan::{NetworkPlan, PROFILES, Plan, Row, Table, check_claims};
 use crate::{Error, Result};
@@ -54,8 +54,11 @@ fn validate(plan: &Plan) -> Result<()> {
                 format!("{place}: step_per_radius {share} must be finite and greater than 0")
             })?;
         }
-        attack.ascent.check().map_err(|error| Error::Plan(format!("{place}: {error}")))?;
-        ensure(attack.restarts == 1 || !attack.ascent.repeats_itself(), || {
+        attack.method.check().map_err(|error| Error::Plan(format!("{place}: {error}")))?;
+        ensure(attack.restarts == 1 || attack.method.attack().is_some(), || {
+            format!("{place}: a suite is run once; leave the restarts out")
+        })?;
+        ensure(attack.restarts == 1 || !attack.method.repeats_itself(), || {
             format!(
                 "{place}: {} runs without noise are one run; give it a random start",
                 attack.restarts
@@ -94,7 +97,7 @@ fn validate(plan: &Plan) -> Result<()> {
         let names = rivals.parts.iter().chain(&rivals.rivals).chain([&rivals.subject]);
         let mut seen = BTreeSet::new();
         for name in names {
-            attack(plan, "rivals", name)?;
+            one_budget(plan, "rivals", name, rivals.norm)?;
             ensure(seen.insert(name), || format!("rivals: attack `{name}` is named twice"))?;
         }
     }
@@ -102,7 +105,7 @@ fn validate(plan: &Plan) -> Result<()> {
         digits(plan, "figure1", &figure.digits)?;
         for curve in &figure.curves {
             known_networks(plan, "figure1", std::slice::from_ref(&curve.network), None)?;
-            attack(plan, "figure1", &curve.attack)?;
+            ascent(plan, "figure1", &curve.attack)?;
         }
     }
     curves::check(plan, &mut seen)?;
@@ -236,7 +239,10 @@ fn check_row(plan: &Plan, place: &str, table: &Table, row: &Row) -> Result<()> {
     })?;
     let free = |name: &str| plan.gradient_free.contains_key(name);
     let mut gradients = row.attacks.iter().filter(|name| !free(name));
-    gradients.try_for_each(|name| attack(plan, place, name))
+    gradients.try_for_each(|name| match row.norm {
+        Some(norm) => attack_in(plan, place, name, norm),
+        None => attack(plan, place, name),
+    })
 }
 
 fn digits(plan: &Plan, place: &str, name: &str) -> Result<()> {
@@ -245,6 +251,33 @@ fn digits(plan: &Plan, place: &str, name: &str) -> Result<()> {
 
 fn attack(plan: &Plan, place: &str, name: &str) -> Result<()> {
     ensure(plan.attacks.contains_key(name), || format!("{place}: no attack is called `{name}`"))
+}
+
+/// An attack that is made for a norm.
+fn attack_in(plan: &Plan, place: &str, name: &str, norm: Norm) -> Result<()> {
+    attack(plan, place, name)?;
+    ensure(plan.attacks.get(name).is_none_or(|attack| attack.method.works_in(norm)), || {
+        format!("{place}: attack `{name}` is not made for {norm}")
+    })
+}
+
+/// An attack whose steps can be followed one by one.
+fn ascent(plan: &Plan, place: &str, name: &str) -> Result<()> {
+    attack(plan, place, name)?;
+    ensure(plan.attacks.get(name).is_none_or(|attack| attack.ascent().is_some()), || {
+        format!("{place}: attack `{name}` is no ascent, whose steps alone are followed here")
+    })
+}
+
+/// An attack that is made for a norm and knows after how many passes a digit fell, within one budget.
+fn one_budget(plan: &Plan, place: &str, name: &str, norm: Norm) -> Result<()> {
+    attack_in(plan, place, name, norm)?;
+    ensure(plan.attacks.get(name).is_none_or(|attack| attack.method.knows_when()), || {
+        format!(
+            "{place}: attack `{name}` cannot be held to one budget: a suite is several attacks, and DDN does not say \
+             when it came within the radius"
+        )
+    })
 }
 
 fn known_networks(plan: &Plan, place: &str, names: &[String], seeds: Option<u32>) -> Result<()> {

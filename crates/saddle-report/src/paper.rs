@@ -159,16 +159,19 @@ fn parts(row: &str) -> (String, Option<(&'static str, Option<String>)>) {
     (spoken(who), Some((norm, radius)))
 }
 
-/// Words of an identifier as a person writes them: `so sigma 0 1` is `S-O sigma 0.1`.
+/// Words of an identifier as a person writes them: `so sigma 0 1` is `S-O sigma 0.1`, `apgd ce` is `APGD-CE`.
 fn spoken(words: &[&str]) -> String {
     let number = |word: &str| word.chars().all(|c| c.is_ascii_digit());
     let mut text = String::new();
     for (index, word) in words.iter().enumerate() {
         let decimal = index > 0 && number(word) && number(words[index - 1]);
+        let apgd = index == 1 && words[0] == "apgd" && matches!(*word, "ce" | "dlr" | "t");
         text.push_str(if index == 0 {
             ""
         } else if decimal {
             "."
+        } else if apgd {
+            "-"
         } else {
             " "
         });
@@ -178,6 +181,13 @@ fn spoken(words: &[&str]) -> String {
             (0, "fgsm") => "FGSM",
             (0, "union") => "worst of all",
             (0, "nearest") => "nearest digits",
+            (0, "apgd") => "APGD",
+            (1, "ce") if apgd => "CE",
+            (1, "dlr") if apgd => "DLR",
+            (1, "t") if apgd => "T",
+            (0, "square") => "Square",
+            (0, "ddn") => "DDN",
+            (0, "standard") => "standard suite",
             (_, word) => word,
         });
     }

@@ -221,15 +221,26 @@ Examples:
   saddle attack --weights net.safetensors --attack pgd --norm linf --epsilon 0.3
   saddle attack --weights net.safetensors --attack so --norm l2 --epsilon 2 --steps 400 \\
       --step-size 0.125 --count 500 --offset 1000 --out verdicts.json --images images.npz
+  saddle attack --weights net.safetensors --attack standard --norm linf --epsilon 0.3
+  saddle attack --weights net.safetensors --attack ddn --norm l2 --epsilon 2
   saddle attack --replay saddle-a.json
 
 Attacks:
-  fgsm     one step of length epsilon
-  pgd      projected ascent along the sign (l-infinity) or the unit gradient (l2)
-  raw-pgd  the paper's Eq. 2: the gradient as it is; it hardly moves on a confident network
-  so       the Second-Order attack, Eq. 4: gradients averaged over Gaussian noise, then normalised
-  even     S-O from antithetic pairs, added: its curvature cancels
-  odd      S-O from antithetic pairs, subtracted: its curvature alone")]
+  fgsm      one step of length epsilon
+  pgd       projected ascent along the sign (l-infinity) or the unit gradient (l2)
+  raw-pgd   the paper's Eq. 2: the gradient as it is; it hardly moves on a confident network
+  so        the Second-Order attack, Eq. 4: gradients averaged over Gaussian noise, then normalised
+  even      S-O from antithetic pairs, added: its curvature cancels
+  odd       S-O from antithetic pairs, subtracted: its curvature alone
+  apgd-ce   APGD on cross-entropy: chooses its steps itself; blind where the softmax is saturated
+  apgd-dlr  APGD on the ratio of differences of logits, which no rescaling of the logits changes
+  apgd-t    APGD on that ratio toward the likeliest wrong classes, one after the other
+  square    random search by squares; needs no gradient, so no masked gradient misleads it
+  ddn       the nearest image in l2 that fools, held against epsilon; prints the median distance too
+  standard  apgd-ce, apgd-t, square and so in turn, each on the digits that those before it left
+
+The last six have only --steps, --targets or --queries to set. A high accuracy under one attack
+says little about a network; standard is the one to quote.")]
 pub(crate) struct Attack {
     /// Run the attack again that the browser demo exported, and print both outcomes side by side.
     /// `--weights` says where the network's file is [default: its name in `zoo`]; its SHA-256 must be
@@ -255,9 +266,15 @@ pub(crate) struct Attack {
     /// Radius of the threat model in pixel units (a pixel goes from 0 to 1); greater than 0.
     #[arg(long, value_name = "E", value_parser = radius, required_unless_present = "replay")]
     pub(crate) epsilon: Option<Radius>,
-    /// Steps of each restart [default: 40; fgsm: 1].
+    /// Steps of each restart, of apgd-t for each class [default: 40; fgsm: 1; apgd and ddn: 100].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) steps: Option<u32>,
+    /// Classes that apgd-t goes for, also in standard [default: 9].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) targets: Option<u32>,
+    /// Images that square tries, also in standard [default: 5000].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) queries: Option<u32>,
     /// Length of a step in pixel units [default: epsilon/4, for linf epsilon/30, for raw-pgd 0.1].
     #[arg(long, value_name = "S")]
     pub(crate) step_size: Option<f64>,
@@ -283,7 +300,7 @@ pub(crate) struct Attack {
     /// Independent runs; a digit must survive all of them.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) restarts: u32,
-    /// Which iterates count.
+    /// Which iterates count; any of them in standard.
     #[arg(long, value_enum, default_value = "final")]
     pub(crate) judge: JudgeName,
     /// Precision of wide linear layers where the attack looks for gradients. bf16 reads half the weights; it is worth it
@@ -291,7 +308,8 @@ pub(crate) struct Attack {
     /// verdict is taken in full precision all the same, by passes of its own.
     #[arg(long, value_enum, default_value = "full", value_name = "PRECISION")]
     pub(crate) directions: PrecisionName,
-    /// Most forward and backward passes per digit, judging included, which takes 2.
+    /// Most forward and backward passes per digit, judging included, which takes 2; of standard, for each of
+    /// its attacks.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(2..))]
     pub(crate) cap: Option<u64>,
     /// How many test digits.
@@ -335,6 +353,12 @@ pub(crate) enum AttackName {
     So,
     Even,
     Odd,
+    ApgdCe,
+    ApgdDlr,
+    ApgdT,
+    Square,
+    Ddn,
+    Standard,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

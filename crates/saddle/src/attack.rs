@@ -7,24 +7,25 @@ use candle_core::{Device, Tensor};
 use serde::Serialize;
 
 use saddle_attacks::{
-    Direction, Driver, Examples, Judge, Objective, Outcome, ProjectedAscent, Start, ThreatModel,
-    Verdict,
+    Driver, Examples, Found, Judge, MemberOutcome, Method, SmallestDistances, StepTrace,
+    ThreatModel, Verdict,
 };
 use saddle_data::{Dataset, Split};
 use saddle_experiments::{Machine, sha256_hex};
-use saddle_model::{Executor, NameMap, Network, load_network_by};
-use saddle_ops::{Draws, Norm, Radius, StepRule, steepest};
+use saddle_model::{Classifier, Executor, NameMap, Network, load_network_by};
+use saddle_ops::{Draws, Norm, Radius};
 use saddle_report::statistics::wilson;
 
 use crate::Ended;
 use crate::archive::{Images, write_file};
-use crate::arguments::{Attack, AttackName, JudgeName, PrecisionName, StartName};
+use crate::arguments::{Attack, AttackName, JudgeName, PrecisionName};
 use crate::environment;
+use crate::method::method;
 use crate::progress::Stop;
 
 /// The file that `--out` writes.
 #[derive(Serialize)]
-struct Found<'a> {
+struct Summary<'a> {
     weights: String,
     weights_sha256: String,
     network: &'a str,
@@ -33,7 +34,7 @@ struct Found<'a> {
     directions: String,
     data_sha256: String,
     attack: String,
-    settings: &'a ProjectedAscent,
+    settings: serde_json::Value,
     norm: Norm,
     epsilon: f64,
     restarts: u32,
@@ -47,7 +48,31 @@ struct Found<'a> {
     wilson95: Option<[f64; 2]>,
     natural_correct: usize,
     passes_per_example: f64,
+    /// Of an attack that looks for the smallest distance; its verdicts are about epsilon all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    smallest: Option<Smallest>,
+    /// The attacks of a suite.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    members: Vec<Member<'a>>,
     verdicts: &'a [Verdict],
+}
+
+/// Smallest distances at which the network errs; infinite ones are written as null.
+#[derive(Serialize)]
+struct Smallest {
+    median: f64,
+    /// In the order of the digits; 0 for one that is misread from the start.
+    distances: Vec<f64>,
+}
+
+/// What one attack of a suite did, in the order of the digits.
+#[derive(Serialize)]
+struct Member<'a> {
+    attack: &'a str,
+    taken: usize,
+    passes_per_example: f64,
+    took: &'a [bool],
+    passes: &'a [u64],
 }
 
 /// What the command line has to say unless an attack is run again.
@@ -78,8 +103,7 @@ pub(crate) fn run(arguments: &Attack) -> Result<Ended> {
         return crate::replay::run(exported, arguments.weights.as_deref(), &arguments.computing);
     }
     let asked = Asked::of(arguments)?;
-    let ascent = settings(arguments, &asked);
-    ascent.check()?;
+    let method = method(arguments, asked.attack, asked.norm, asked.epsilon)?;
     let machine = environment::machine(&arguments.computing)?;
     for path in [&arguments.out, &arguments.images, &arguments.trace].into_iter().flatten() {
         environment::check_file_writable(path)?;
@@ -102,17 +126,18 @@ pub(crate) fn run(arguments: &Attack) -> Result<Ended> {
 
     let stop = Stop::on_ctrl_c()?;
     let batch = arguments.batch.get();
+    // A suite lets whoever falls leave, so that any iterate counts.
+    let any = arguments.judge == JudgeName::Any || matches!(method, Method::Standard(_));
     let driver = Driver {
         batch,
         cap: arguments.cap,
-        judge: judge(arguments.judge),
-        stop_fooled: arguments.judge == JudgeName::Any,
+        judge: if any { Judge::Any } else { Judge::Final },
+        stop_fooled: any,
         restarts: arguments.restarts,
         trace: arguments.trace.is_some(),
     };
     let threat = ThreatModel::new(asked.norm, asked.epsilon.get())?;
-    let objective = Objective::untargeted(threat);
-    let (mut verdicts, mut trace) = (Vec::new(), Vec::new());
+    let mut all = Findings::default();
     let mut images =
         Images { shape: [1, digits.rows as u64, digits.cols as u64], ..Images::default() };
     let bar = bar(arguments);
@@ -123,27 +148,21 @@ pub(crate) fn run(arguments: &Attack) -> Result<Ended> {
         let range = start..end.min(start.saturating_add(batch));
         let examples = examples(&digits, range.clone(), &machine.device)?;
         let draws = Draws::new(arguments.seed);
-        let outcome = match &guide {
-            None => driver.run(&network, &ascent, &examples, &objective, draws)?,
-            Some(guide) => {
-                driver.run_guided(&network, guide, &ascent, &examples, &objective, draws)?
-            }
-        };
+        let looks = guide.as_ref().map(|guide| guide as &dyn Classifier);
+        let found = method.run(&driver, &network, looks, &examples, threat, draws)?;
         if arguments.images.is_some() {
-            collect(&mut images, &examples, &outcome, driver.judge)?;
+            collect(&mut images, &examples, &found, driver.judge)?;
         }
-        verdicts.extend(outcome.verdicts);
-        trace.extend(outcome.trace);
+        all.append(found);
         bar.inc(range.len() as u64);
     }
     bar.finish_and_clear();
-    let interrupted = verdicts.len() < end - arguments.offset;
-    if verdicts.is_empty() {
+    let interrupted = all.verdicts.len() < end - arguments.offset;
+    if all.verdicts.is_empty() {
         return Ok(Ended::Interrupted);
     }
     let networks = (&network, guide.as_ref().unwrap_or(&network));
-    let found =
-        summary((arguments, &asked), &ascent, &bytes, networks, &digits, &driver, &verdicts);
+    let found = summary((arguments, &asked), &method, &bytes, networks, &digits, &driver, &all)?;
     print(&found);
     if let Some(path) = &arguments.out {
         write_file(path, &serde_json::to_vec_pretty(&found)?)?;
@@ -152,44 +171,31 @@ pub(crate) fn run(arguments: &Attack) -> Result<Ended> {
         write_file(path, &images.to_npz()?)?;
     }
     if let Some(path) = &arguments.trace {
-        write_file(path, &serde_json::to_vec(&trace)?)?;
+        write_file(path, &serde_json::to_vec(&all.trace)?)?;
     }
     Ok(if interrupted { Ended::Interrupted } else { Ended::Done })
 }
 
-/// The attack that the flags describe.
-fn settings(arguments: &Attack, asked: &Asked<'_>) -> ProjectedAscent {
-    let Asked { attack, norm, epsilon, .. } = *asked;
-    let sigma = arguments.sigma.unwrap_or(if norm == Norm::Linf { 0.1 } else { 0.2 });
-    let samples = arguments.samples;
-    let direction = match attack {
-        AttackName::Fgsm | AttackName::Pgd | AttackName::RawPgd => Direction::Gradient,
-        AttackName::So => Direction::Smoothed { sigma, samples },
-        AttackName::Even => Direction::Even { sigma, samples },
-        AttackName::Odd => Direction::Odd { sigma, samples },
-    };
-    let step_size = arguments.step_size.unwrap_or(match (attack, norm) {
-        (AttackName::Fgsm, _) => epsilon.get(),
-        (AttackName::RawPgd, _) => 0.1,
-        (_, Norm::Linf) => epsilon.get() / 30.0,
-        (_, Norm::L1 | Norm::L2) => epsilon.get() / 4.0,
-    });
-    let rule = match (arguments.rule, attack) {
-        (Some(rule), _) => rule.rule(),
-        (None, AttackName::RawPgd) => StepRule::Raw,
-        (None, _) => steepest(norm),
-    };
-    // A second run from the same place without noise would find the same image again.
-    let random = arguments.restarts > 1 && direction == Direction::Gradient;
-    let start = match arguments.start {
-        Some(StartName::Natural) => Start::Natural,
-        None if !random => Start::Natural,
-        Some(StartName::Uniform) | None => Start::Uniform,
-        Some(StartName::Gaussian) => Start::Gaussian { sigma },
-    };
-    let steps = arguments.steps.unwrap_or(if attack == AttackName::Fgsm { 1 } else { 40 });
-    let (momentum, loss) = (arguments.momentum, arguments.loss.loss());
-    ProjectedAscent { direction, rule, step_size, steps, start, momentum, loss }
+/// What all batches found.
+#[derive(Default)]
+struct Findings {
+    verdicts: Vec<Verdict>,
+    trace: Vec<StepTrace>,
+    members: Vec<MemberOutcome>,
+    unbounded: Vec<Verdict>,
+}
+
+impl Findings {
+    fn append(&mut self, found: Found) {
+        self.verdicts.extend(found.verdicts);
+        self.trace.extend(found.trace);
+        self.unbounded.extend(found.unbounded);
+        if self.members.is_empty() {
+            self.members = found.members;
+        } else {
+            self.members.iter_mut().zip(found.members).for_each(|(own, next)| own.extend(next));
+        }
+    }
 }
 
 pub(crate) fn open(
@@ -229,19 +235,14 @@ fn examples(digits: &Dataset, range: std::ops::Range<usize>, device: &Device) ->
 }
 
 /// Adds a chunk's images: those that the verdict is about.
-fn collect(
-    images: &mut Images,
-    examples: &Examples,
-    outcome: &Outcome,
-    judge: Judge,
-) -> Result<()> {
+fn collect(images: &mut Images, examples: &Examples, found: &Found, judge: Judge) -> Result<()> {
     let judged = match judge {
-        Judge::Final => &outcome.final_images,
-        Judge::Any => &outcome.images,
+        Judge::Final => &found.final_images,
+        Judge::Any => &found.images,
     };
     images.natural.extend(examples.images().flatten_all()?.to_vec1::<f32>()?);
     images.adversarial.extend(judged.flatten_all()?.to_vec1::<f32>()?);
-    for verdict in &outcome.verdicts {
+    for verdict in &found.verdicts {
         let (fooled, prediction) = match judge {
             Judge::Final => (verdict.fooled_final, verdict.final_prediction),
             Judge::Any => (verdict.fooled_any, verdict.prediction),
@@ -257,26 +258,37 @@ fn collect(
 
 fn summary<'a>(
     (arguments, asked): (&Attack, &Asked<'_>),
-    ascent: &'a ProjectedAscent,
+    method: &Method,
     bytes: &[u8],
     (network, guide): (&'a Network, &Network),
     digits: &Dataset,
     driver: &Driver,
-    verdicts: &'a [Verdict],
-) -> Found<'a> {
-    use saddle_attacks::Attack as _;
+    all: &'a Findings,
+) -> Result<Summary<'a>> {
+    let verdicts = all.verdicts.as_slice();
+    let members = all.members.iter().map(|member| Member {
+        attack: &member.name,
+        taken: member.taken(),
+        passes_per_example: member.passes_per_example(),
+        took: &member.took,
+        passes: &member.passes,
+    });
+    let smallest = (!all.unbounded.is_empty()).then(|| {
+        let found = SmallestDistances::of(&all.unbounded);
+        Smallest { median: found.median(), distances: found.distances().to_vec() }
+    });
     let total = verdicts.len();
     let correct = verdicts.iter().filter(|verdict| verdict.robust(driver.judge)).count();
     let passes: u64 = verdicts.iter().map(Verdict::passes).sum();
-    Found {
+    Ok(Summary {
         weights: asked.weights.display().to_string(),
         weights_sha256: sha256_hex(bytes),
         network: &network.architecture().name,
         kernels: network.executor_name(),
         directions: guide.executor_name(),
         data_sha256: digits.sha256(),
-        attack: ascent.name(),
-        settings: ascent,
+        attack: method.name(),
+        settings: settings(method)?,
         norm: asked.norm,
         epsilon: asked.epsilon.get(),
         restarts: arguments.restarts,
@@ -290,11 +302,24 @@ fn summary<'a>(
         wilson95: wilson(correct as u64, total as u64),
         natural_correct: verdicts.iter().filter(|verdict| verdict.natural_correct).count(),
         passes_per_example: passes as f64 / total as f64,
+        smallest,
+        members: members.collect(),
         verdicts,
+    })
+}
+
+/// The attack's own settings, without its name around them.
+fn settings(method: &Method) -> serde_json::Result<serde_json::Value> {
+    match method {
+        Method::Ascent(ascent) => serde_json::to_value(ascent),
+        Method::Apgd(apgd) => serde_json::to_value(apgd),
+        Method::Square(square) => serde_json::to_value(square),
+        Method::Ddn(ddn) => serde_json::to_value(ddn),
+        Method::Standard(standard) => serde_json::to_value(standard),
     }
 }
 
-fn print(found: &Found<'_>) {
+fn print(found: &Summary<'_>) {
     let [low, high] = found.wilson95.unwrap_or([0.0, 1.0]);
     let furthest = found.verdicts.iter().map(|verdict| verdict.distance).fold(0.0, f64::max);
     println!(
@@ -314,13 +339,15 @@ fn print(found: &Found<'_>) {
         found.total
     );
     println!("passes per digit  {:5.1}", found.passes_per_example);
-    println!("largest distance  {furthest:.6}");
-}
-
-fn judge(name: JudgeName) -> Judge {
-    match name {
-        JudgeName::Final => Judge::Final,
-        JudgeName::Any => Judge::Any,
+    match &found.smallest {
+        None => println!("largest distance  {furthest:.6}"),
+        Some(Smallest { median, .. }) if median.is_finite() => {
+            println!("median distance   {median:.6}");
+        }
+        Some(_) => println!("median distance   none: fewer than half of the digits fell"),
+    }
+    for Member { attack, taken, passes_per_example, .. } in &found.members {
+        println!("{attack:<17} took {taken}, {passes_per_example:.1} passes per digit");
     }
 }
 

@@ -20,6 +20,7 @@ mod digits;
 mod environment;
 mod export;
 mod import;
+mod method;
 mod place;
 mod progress;
 mod replay;

@@ -125,6 +125,30 @@ fn a_training_without_sources_is_described_as_it_always_was() {
     }
 }
 
+/// As above: an attack of the paper stands in a key under its own name, beside the rules under which it is judged.
+#[test]
+fn a_projected_ascent_is_described_as_it_always_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    run_tiny(&tiny_plan(), &store, &["table1_strong"], &mut Unobserved).unwrap();
+    let notes = files_called("job.json", folder.path());
+    let question = |path: &std::path::PathBuf| {
+        let note = std::fs::read(path).unwrap();
+        let mut note: serde_json::Value = serde_json::from_slice(&note).unwrap();
+        (note["job"]["job"] == "attack")
+            .then(|| canonical_json(&note["job"]["question"].take()).unwrap())
+    };
+    let mut found: Vec<String> = notes.iter().filter_map(question).collect();
+    found.sort();
+    let described = |direction: &str| {
+        format!(
+            r#"{{"attempt":{{"ascent":{{"direction":{direction},"loss":"cross_entropy","momentum":0.0,"rule":"unit","start":"natural","step_size":2.0,"steps":2}},"cap":null,"judge":"any","restarts":1,"stop_fooled":true,"threat":{{"epsilon":4.0,"norm":"l2","pixels":[0.0,1.0]}}}},"seed":3}}"#
+        )
+    };
+    let smoothed = r#"{"smoothed":{"samples":1,"sigma":0.2}}"#;
+    assert_eq!(found, [described(r#""gradient""#), described(smoothed)]);
+}
+
 #[test]
 fn the_program_is_known_by_its_lock_file() {
     let lock = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.lock")).unwrap();

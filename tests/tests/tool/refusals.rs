@@ -148,3 +148,35 @@ fn a_folder_to_forget_that_is_no_store() {
     refused(&line, &["not a store"]);
     assert!(folder.path().join("thesis.txt").is_file());
 }
+
+#[test]
+fn a_flag_that_the_attack_does_not_have() {
+    let line = |attack: &str, norm: &str, more: &[&str]| -> String {
+        let own = ["attack", "--weights", "w", "--attack", attack, "--norm", norm];
+        refusal(&[&own[..], &["--epsilon", "0.3"], more].concat())
+    };
+    for (attack, more, words) in [
+        ("apgd-ce", &["--step-size", "0.1"][..], &["--step-size", "apgd-ce", "--steps"][..]),
+        ("apgd-ce", &["--loss", "dlr"], &["--loss", "apgd-ce"]),
+        ("apgd-dlr", &["--targets", "3"], &["--targets", "apgd-dlr"]),
+        ("apgd-t", &["--momentum", "0.5"], &["--momentum", "--steps, --targets"]),
+        ("square", &["--steps", "3"], &["--steps", "square", "--queries"]),
+        ("square", &["--samples", "3"], &["--samples", "square"]),
+        ("pgd", &["--queries", "3"], &["--queries", "pgd", "--step-size"]),
+        ("so", &["--targets", "3"], &["--targets", "so"]),
+        ("standard", &["--sigma", "0.1"], &["--sigma", "--steps, --targets, --queries"]),
+        ("standard", &["--restarts", "2"], &["run once"]),
+        ("standard", &["--trace", "t.json"], &["one by one"]),
+        ("ddn", &[], &["ddn is made for l2, not for linf"]),
+    ] {
+        let message = line(attack, "linf", more);
+        assert!(words.iter().all(|word| message.contains(word)), "{attack} {more:?}: {message}");
+    }
+    for attack in ["apgd-ce", "apgd-t", "square", "standard"] {
+        let message = line(attack, "l1", &[]);
+        assert!(message.contains("made for l2 and linf, not for l1"), "{message}");
+    }
+    // With flags of its own it gets as far as the weights.
+    assert!(line("apgd-t", "l2", &["--steps", "3", "--targets", "2"]).contains("cannot read w"));
+    assert!(line("standard", "l2", &["--queries", "3"]).contains("cannot read w"));
+}

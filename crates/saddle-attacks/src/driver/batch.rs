@@ -18,6 +18,7 @@ use crate::{
 };
 
 /// An image that counts, found feasible.
+#[derive(Clone)]
 struct Claim {
     image: Tensor,
     prediction: u32,
@@ -37,6 +38,8 @@ struct Fooling {
 struct Record {
     natural_prediction: u32,
     first_fooling: Option<Fooling>,
+    /// The nearest judged image that fools; looked for only where the goal is the smallest distance.
+    nearest: Option<Claim>,
     /// Steps of the first restart whose judged iterate fools.
     fooled_steps: Vec<u32>,
     last: Claim,
@@ -98,11 +101,14 @@ impl<'a> Batch<'a> {
         let distances = batch.referee.measure(&everyone, &natural)?;
         for ((example, prediction), distance) in everyone.iter().zip(predictions).zip(distances) {
             let image = select_rows(&natural, &[*example])?;
+            let last = Claim { image, prediction, distance, fooled: false };
+            let fooled = batch.wants_nearest() && batch.referee.fooled(*example, prediction);
             batch.records.push(Record {
                 natural_prediction: prediction,
                 first_fooling: None,
+                nearest: fooled.then(|| Claim { fooled, ..last.clone() }),
                 fooled_steps: Vec::new(),
-                last: Claim { image, prediction, distance, fooled: false },
+                last,
             });
         }
         Ok(batch)
@@ -325,10 +331,11 @@ impl<'a> Batch<'a> {
                 }
             }
         }
+        let nearest = self.wants_nearest();
         let new: Vec<usize> = fooled
             .iter()
             .copied()
-            .filter(|&row| self.records[restart.active[row]].first_fooling.is_none())
+            .filter(|&row| nearest || self.records[restart.active[row]].first_fooling.is_none())
             .collect();
         if new.is_empty() {
             return Ok(fooled);
@@ -342,8 +349,13 @@ impl<'a> Batch<'a> {
             let claim = Claim { image, prediction, distance, fooled: true };
             let example = restart.active[row];
             let passes = self.ledger.spent(example) - beyond;
-            let fooling = Fooling { step: restart.step, passes, claim };
-            self.records[example].first_fooling = Some(fooling);
+            let record = &mut self.records[example];
+            if nearest && record.nearest.as_ref().is_none_or(|known| distance < known.distance) {
+                record.nearest = Some(claim.clone());
+            }
+            if record.first_fooling.is_none() {
+                record.first_fooling = Some(Fooling { step: restart.step, passes, claim });
+            }
         }
         Ok(fooled)
     }
@@ -359,6 +371,11 @@ impl<'a> Batch<'a> {
             self.ledger.charge(example, 1, 0);
         }
         self.referee.predictions(examples, scores)
+    }
+
+    /// Whether the goal is the smallest distance, so that every image that fools may be better than the last.
+    fn wants_nearest(&self) -> bool {
+        self.referee.objective.goal.epsilon().is_none()
     }
 
     /// Where the rows stand, checked for shape.
@@ -440,13 +457,14 @@ impl<'a> Batch<'a> {
             let label = self.referee.examples.labels()[example];
             let first = record.first_fooling.as_ref();
             let best = first.map_or(&record.last, |fooling| &fooling.claim);
+            let best = record.nearest.as_ref().unwrap_or(best);
             verdicts.push(Verdict {
                 id: self.referee.examples.ids()[example],
                 label,
                 natural_prediction: record.natural_prediction,
                 natural_correct: record.natural_prediction == label,
                 fooled_final: record.last.fooled,
-                fooled_any: first.is_some(),
+                fooled_any: first.is_some() || record.nearest.is_some(),
                 prediction: best.prediction,
                 distance: best.distance,
                 final_prediction: record.last.prediction,

@@ -26,6 +26,11 @@
 //! go on with the survivors, and a misclassified natural image is not attacked at all. Either
 //! way a misclassified natural image does not count as robust.
 //!
+//! # The smallest perturbation
+//!
+//! Where the goal is [`Goal::Smallest`](crate::Goal), any distance is allowed and the nearest judged image that fools is kept
+//! ([`Outcome::images`]) instead of the first. Nobody leaves early then: the first image is rarely the nearest.
+//!
 //! # Guides
 //!
 //! Another classifier may answer the questions for gradients ([`Driver::run_guided`]): one that is cheaper, such as the same
@@ -132,15 +137,11 @@ impl Driver {
         objective: &Objective,
         draws: Draws,
     ) -> Result<Outcome> {
-        let (judges, guides) = (classifier.classes(), guide.classes());
-        if judges != guides {
-            let message = format!("knows {guides} classes, the classifier {judges}");
-            return Err(Error::setting("guide", message));
-        }
         self.attack(classifier, Some(guide), attack, examples, objective, draws)
     }
 
-    fn attack(
+    /// [`Driver::run`], or [`Driver::run_guided`] where there is a guide.
+    pub(crate) fn attack(
         &self,
         classifier: &dyn Classifier,
         guide: Option<&dyn Classifier>,
@@ -150,6 +151,18 @@ impl Driver {
         draws: Draws,
     ) -> Result<Outcome> {
         self.check()?;
+        if let Some(guide) = guide
+            && guide.classes() != classifier.classes()
+        {
+            let (judges, guides) = (classifier.classes(), guide.classes());
+            let message = format!("knows {guides} classes, the classifier {judges}");
+            return Err(Error::setting("guide", message));
+        }
+        if self.stop_fooled && objective.goal.epsilon().is_none() {
+            let message = "the first image that fools is rarely the nearest; leave it off where the \
+                           smallest distance is wanted";
+            return Err(Error::setting("stop_fooled", message));
+        }
         if !classifier.judges() {
             let message = "its logits are not exact enough for verdicts; let it guide another one";
             return Err(Error::setting("classifier", message));

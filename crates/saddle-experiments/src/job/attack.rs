@@ -4,13 +4,22 @@
 
 use serde::{Deserialize, Serialize};
 
-use saddle_attacks::{Driver, Examples, Judge, Objective, ProjectedAscent, ThreatModel, Verdict};
+use saddle_attacks::{
+    Driver, Examples, Judge, MemberOutcome, Method, ProjectedAscent, ThreatModel, Verdict,
+};
 use saddle_model::{Classifier, Network, predictions};
 use saddle_ops::{Draws, GradientHealth};
 
 use super::sampled::{Findings, SampleJob};
 use super::{Bench, CHUNK, REVISIONS, Sample, Trained};
 use crate::Result;
+
+// Revisions of the attacks of other papers, and of the suite's usual settings: whoever changes one so that its numbers
+// change raises it. That of the driver and of ascents stands among `REVISIONS`.
+const APGD: u32 = 1;
+const SQUARE: u32 = 1;
+const DDN: u32 = 1;
+const STANDARD: u32 = 1;
 
 /// What an attack job does, apart from the network and the digits.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -23,11 +32,34 @@ pub(crate) struct AttackJob {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Attempt {
     pub(crate) threat: ThreatModel,
-    pub(crate) ascent: ProjectedAscent,
+    /// Under its own name, so that an ascent is described as it always was.
+    #[serde(flatten)]
+    pub(crate) method: Method,
     pub(crate) restarts: u32,
     pub(crate) judge: Judge,
     pub(crate) stop_fooled: bool,
     pub(crate) cap: Option<u64>,
+}
+
+impl Attempt {
+    /// Passes per digit that it takes at most.
+    fn passes(&self) -> u64 {
+        // Natural and final image.
+        let judged = |passes: u64| passes.saturating_add(2);
+        let run = match self.method {
+            Method::Ascent(ascent) => passes_of_run(&ascent, self.judge),
+            Method::Apgd(apgd) => judged(apgd.passes()),
+            Method::Square(square) => judged(u64::from(square.queries)),
+            Method::Ddn(ddn) => judged(ddn.passes()),
+            Method::Standard(standard) => {
+                // Each of its attacks has the cap for itself.
+                let cap = self.cap.map_or(u64::MAX, |cap| cap.saturating_mul(4));
+                return standard.passes(self.threat).min(cap);
+            }
+        };
+        let all = run.saturating_mul(u64::from(self.restarts));
+        self.cap.map_or(all, |cap| all.min(cap))
+    }
 }
 
 /// What became of each digit, in the order of the sample.
@@ -36,6 +68,9 @@ pub(crate) struct Attempt {
 pub(crate) struct Survey {
     pub(crate) verdicts: Vec<Verdict>,
     pub(crate) health: GradientHealth,
+    /// The attacks of a suite, in their order; empty for a single attack.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) members: Vec<MemberOutcome>,
 }
 
 impl Findings for Survey {
@@ -46,6 +81,11 @@ impl Findings for Survey {
     fn append(&mut self, next: Self) {
         self.verdicts.extend(next.verdicts);
         self.health += next.health;
+        if self.members.is_empty() {
+            self.members = next.members;
+        } else {
+            self.members.iter_mut().zip(next.members).for_each(|(own, next)| own.extend(next));
+        }
     }
 }
 
@@ -54,14 +94,19 @@ impl SampleJob for AttackJob {
     const REVISION: u32 = REVISIONS.attack;
     type Findings = Survey;
 
+    fn revision(&self) -> u32 {
+        let own = match self.attempt.as_ref().map(|attempt| attempt.method) {
+            None | Some(Method::Ascent(_)) => return Self::REVISION,
+            Some(Method::Apgd(_)) => APGD,
+            Some(Method::Square(_)) => SQUARE,
+            Some(Method::Ddn(_)) => DDN,
+            Some(Method::Standard(_)) => APGD + SQUARE + STANDARD,
+        };
+        Self::REVISION * 1_000 + own
+    }
+
     fn passes_per_example(&self) -> u64 {
-        let Some(attempt) = &self.attempt else { return 1 };
-        let points = attempt.ascent.direction.points_per_step();
-        let judging = u64::from(attempt.judge == Judge::Any && points > 1);
-        let step = points.saturating_mul(2).saturating_add(judging);
-        let run = u64::from(attempt.ascent.steps).saturating_mul(step).saturating_add(2);
-        let all = run.saturating_mul(u64::from(attempt.restarts));
-        attempt.cap.map_or(all, |cap| all.min(cap))
+        self.attempt.as_ref().map_or(1, Attempt::passes)
     }
 
     fn chunk(
@@ -84,11 +129,18 @@ impl SampleJob for AttackJob {
             restarts: attempt.restarts,
             trace: false,
         };
-        let objective = Objective::untargeted(attempt.threat);
-        let draws = Draws::new(self.seed);
-        let outcome = driver.run(network, &attempt.ascent, &examples, &objective, draws)?;
-        Ok(Survey { verdicts: outcome.verdicts, health: outcome.health })
+        let (threat, draws) = (attempt.threat, Draws::new(self.seed));
+        let found = attempt.method.run(&driver, network, None, &examples, threat, draws)?;
+        Ok(Survey { verdicts: found.verdicts, health: found.health, members: found.members })
     }
+}
+
+/// Passes of one run of an ascent, judging included, at most.
+pub(super) fn passes_of_run(ascent: &ProjectedAscent, judge: Judge) -> u64 {
+    let points = ascent.direction.points_per_step();
+    let judging = u64::from(judge == Judge::Any && points > 1);
+    let step = points.saturating_mul(2).saturating_add(judging);
+    u64::from(ascent.steps).saturating_mul(step).saturating_add(2)
 }
 
 /// Verdicts of nobody's attack: fooled means that the natural image is misclassified.
@@ -114,5 +166,5 @@ fn natural(network: &Network, examples: &Examples) -> Result<Survey> {
         first_fooled_step: None,
         first_fooled_passes: None,
     });
-    Ok(Survey { verdicts: verdicts.collect(), health: GradientHealth::default() })
+    Ok(Survey { verdicts: verdicts.collect(), ..Survey::default() })
 }

@@ -17,6 +17,11 @@ pub(crate) trait SampleJob: Serialize {
     /// What it finds on a chunk, and on all of them.
     type Findings: Findings;
 
+    /// The revision as this job uses the algorithm: with those of parts that not every such job has.
+    fn revision(&self) -> u32 {
+        Self::REVISION
+    }
+
     /// Passes per digit that it takes at most, for the estimate of the time left.
     fn passes_per_example(&self) -> u64;
 
@@ -93,7 +98,7 @@ impl<'a, J: SampleJob + ?Sized> Description<'a, J> {
         let (others, other_digits) = job.others(bench).unzip();
         Self {
             job: J::NAME,
-            revision: J::REVISION,
+            revision: job.revision(),
             machine: bench.machine.name(),
             network,
             data: &sample.hash,

@@ -73,7 +73,7 @@ impl SampleJob for TowardJob {
         let network = trained.network(bench)?;
         // Nothing is drawn.
         let outcome = driver.run(network, &attack, &examples, &objective, Draws::new(0))?;
-        Ok(Survey { verdicts: outcome.verdicts, health: outcome.health })
+        Ok(Survey { verdicts: outcome.verdicts, health: outcome.health, ..Survey::default() })
     }
 }
 

@@ -12,7 +12,7 @@ use saddle_report::{
     Report, RivalRow, Status, adjust, paper::row_in_words,
 };
 
-use super::{BoundDetail, Laboratory, Run, broken::broken};
+use super::{BoundDetail, Laboratory, MemberDetail, Run, broken::broken};
 use crate::agenda::NetworkId;
 use crate::job::{Bench, Survey, Trial};
 use crate::key::{canonical_json, sha256_hex};
@@ -48,10 +48,14 @@ pub struct AttackDetail {
     pub robust: String,
     /// Mean forward and backward passes per digit.
     pub passes_per_example: f64,
-    /// Largest distance of a judged image from its digit, in the norm of the threat model.
+    /// Largest distance of a judged image from its digit, in the norm of the threat model. Beyond the radius only for an
+    /// attack that looks for the smallest distance, where it found nothing nearer; such a digit stands.
     pub largest_distance: f64,
     /// Gradients that were exactly zero, tiny, or not finite.
     pub zero_tiny_non_finite: [u64; 3],
+    /// The attacks of a suite, in their order; empty for a single attack.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<MemberDetail>,
 }
 
 impl AttackDetail {
@@ -76,6 +80,7 @@ impl AttackDetail {
                 survey.health.tiny,
                 survey.health.non_finite,
             ],
+            members: survey.members.iter().map(MemberDetail::of).collect(),
         }
     }
 

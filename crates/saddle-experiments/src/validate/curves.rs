@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{attack, check_cap, digits, ensure, known_networks};
+use saddle_ops::Norm;
+
+use super::{ascent, attack_in, check_cap, digits, ensure, known_networks, one_budget};
 use crate::Result;
 use crate::plan::Plan;
 
@@ -13,7 +15,7 @@ pub(super) fn check(plan: &Plan, seen: &mut BTreeSet<String>) -> Result<()> {
         digits(plan, &place, &curve.digits)?;
         known_networks(plan, &place, &curve.networks, curve.seeds)?;
         check_cap(&place, curve.cap)?;
-        attacks(plan, &place, &curve.attacks)?;
+        attacks(plan, &place, &curve.attacks, curve.norm)?;
         let usable = |epsilon: &f64| epsilon.is_finite() && *epsilon >= 0.0;
         ensure(curve.epsilons.iter().all(usable), || {
             format!("{place}: epsilons must be finite and at least 0 (0 is natural accuracy)")
@@ -28,13 +30,14 @@ pub(super) fn check(plan: &Plan, seen: &mut BTreeSet<String>) -> Result<()> {
         digits(plan, &place, &curve.digits)?;
         known_networks(plan, &place, &curve.networks, curve.seeds)?;
         check_cap(&place, Some(curve.cap))?;
-        attacks(plan, &place, &curve.attacks)?;
+        attacks(plan, &place, &curve.attacks, curve.norm)?;
+        curve.attacks.iter().try_for_each(|name| one_budget(plan, &place, name, curve.norm))?;
     }
     for curve in &plan.step_curves {
         let place = named(seen, "step_curve", &curve.name)?;
         digits(plan, &place, &curve.digits)?;
         known_networks(plan, &place, &curve.networks, curve.seeds)?;
-        attack(plan, &place, &curve.attack)?;
+        ascent(plan, &place, &curve.attack)?;
         ensure(plan.attacks.get(&curve.attack).is_none_or(|attack| attack.restarts == 1), || {
             format!(
                 "{place}: attack `{}` has restarts; steps are counted in one run, name an attack of one",
@@ -45,7 +48,7 @@ pub(super) fn check(plan: &Plan, seen: &mut BTreeSet<String>) -> Result<()> {
     if let Some(figure) = &plan.figure2 {
         digits(plan, "figure2", &figure.digits)?;
         known_networks(plan, "figure2", std::slice::from_ref(&figure.network), None)?;
-        attack(plan, "figure2", &figure.attack)?;
+        ascent(plan, "figure2", &figure.attack)?;
     }
     Ok(())
 }
@@ -61,11 +64,11 @@ fn named(seen: &mut BTreeSet<String>, kind: &str, name: &str) -> Result<String> 
     Ok(place)
 }
 
-fn attacks(plan: &Plan, place: &str, names: &[String]) -> Result<()> {
+fn attacks(plan: &Plan, place: &str, names: &[String], norm: Norm) -> Result<()> {
     ensure(!names.is_empty(), || format!("{place}: no attacks"))?;
     let mut seen = BTreeSet::new();
     names.iter().try_for_each(|name| {
         ensure(seen.insert(name), || format!("{place}: attack `{name}` is named twice"))?;
-        attack(plan, place, name)
+        attack_in(plan, place, name, norm)
     })
 }

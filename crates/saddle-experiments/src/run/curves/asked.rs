@@ -64,7 +64,7 @@ pub(super) fn at_radius(
     let epsilon = Radius::new(radius)?;
     let attempt = Attempt {
         threat: threat(curve.norm, epsilon),
-        ascent: attack.at(epsilon),
+        method: attack.at(epsilon),
         restarts: attack.restarts,
         judge: judge(curve.setting),
         stop_fooled: curve.setting == Setting::Strong,
@@ -84,7 +84,7 @@ pub(super) fn judge(setting: Setting) -> Judge {
 pub(super) fn with_budget(plan: &Plan, curve: &BudgetCurve, attack: &AttackPlan) -> AttackJob {
     let attempt = Attempt {
         threat: threat(curve.norm, curve.epsilon),
-        ascent: attack.at(curve.epsilon),
+        method: attack.at(curve.epsilon),
         restarts: attack.restarts,
         judge: Judge::Any,
         stop_fooled: true,
@@ -93,9 +93,10 @@ pub(super) fn with_budget(plan: &Plan, curve: &BudgetCurve, attack: &AttackPlan)
     AttackJob { attempt: Some(attempt), seed: plan.seed }
 }
 
-pub(super) fn step_by_step(plan: &Plan, curve: &StepCurve, attack: &AttackPlan) -> StepJob {
-    let (threat, ascent) = (threat(curve.norm, curve.epsilon), attack.at(curve.epsilon));
-    StepJob { threat, ascent, seed: plan.seed }
+/// The job behind a curve against the steps; none for an attack that the plan does not hold or that is no ascent.
+pub(super) fn step_by_step(plan: &Plan, curve: &StepCurve) -> Option<StepJob> {
+    let ascent = plan.attacks.get(&curve.attack)?.ascent_at(curve.epsilon)?;
+    Some(StepJob { threat: threat(curve.norm, curve.epsilon), ascent, seed: plan.seed })
 }
 
 /// The named attacks of a plan.
@@ -118,6 +119,6 @@ pub(super) fn absent<'p>(plan: &'p Plan, drawing: Drawing<'p>) -> Vec<(&'p str, 
 /// Whether a curve against steps is that of the paper's section 5.
 pub(super) fn is_section5(curve: &StepCurve, attack: &AttackPlan) -> bool {
     let radius = curve.epsilon.get() == paper::SECTION5_RADIUS;
-    let averaged = attack.ascent.direction != Direction::Gradient;
+    let averaged = attack.ascent().is_some_and(|own| own.direction != Direction::Gradient);
     curve.norm == Norm::L2 && radius && averaged
 }

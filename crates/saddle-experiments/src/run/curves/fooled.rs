@@ -11,12 +11,12 @@ use crate::plan::{Figure2, Plan};
 use crate::run::{Run, assemble::Book};
 use crate::{Error, Key, Result};
 
-/// The job behind the figure; none for an attack that the plan does not hold.
+/// The job behind the figure; none for an attack that the plan does not hold or that is no ascent.
 pub(super) fn job(plan: &Plan, figure: &Figure2) -> Option<FooledJob> {
     let attack = plan.attacks.get(&figure.attack)?;
     Some(FooledJob {
         threat: threat(figure.norm, figure.epsilon),
-        ascent: attack.at(figure.epsilon),
+        ascent: attack.ascent_at(figure.epsilon)?,
         restarts: attack.restarts,
         seed: plan.seed,
     })

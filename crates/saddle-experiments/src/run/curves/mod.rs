@@ -70,8 +70,7 @@ impl Run<'_> {
                         }
                     }
                     Drawing::Steps(curve) => {
-                        let Some(attack) = plan.attacks.get(&curve.attack) else { continue };
-                        let job = step_by_step(plan, curve, attack);
+                        let Some(job) = step_by_step(plan, curve) else { continue };
                         let cost = job.passes_per_example();
                         let key = |key: &Key, sample: &Sample<'_>| job.key(self.bench, key, sample);
                         add(self.job_passes(&network, &curve.digits, cost, key, seen)?);
@@ -197,8 +196,7 @@ impl Run<'_> {
                 }
             }
             Drawing::Steps(asked) => {
-                let Some(attack) = plan.attacks.get(&asked.attack) else { return Ok(curves) };
-                let job = step_by_step(plan, asked, attack);
+                let Some(job) = step_by_step(plan, asked) else { return Ok(curves) };
                 let survey = self.step_survey(&what, network, &asked.digits, &job, observer)?;
                 let last = u64::from(job.ascent.steps);
                 for (label, any) in words::JUDGED {

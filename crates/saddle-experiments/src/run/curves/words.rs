@@ -1,6 +1,6 @@
 //! Titles and captions of curves and of Figure 2: digits, seeds, attacks and budget, so that a picture can be read alone.
 
-use saddle_attacks::Direction;
+use saddle_attacks::{Direction, Method};
 use saddle_ops::Norm;
 use saddle_report::curves::{ANY_ITERATE, AccuracyCurve, Axis, Chart, Threshold};
 use saddle_report::{Fact, Setting, paper};
@@ -8,6 +8,7 @@ use saddle_report::{Fact, Setting, paper};
 use super::asked::{Drawing, attacks, is_section5};
 use crate::digits::{Digits, Part};
 use crate::job::{Bench, FooledJob};
+use crate::methods::family as other_family;
 use crate::paper::{any_radius_in_words, ascent_in_words};
 use crate::plan::{AttackPlan, Figure2, Plan, StepCurve};
 use crate::{Error, Result};
@@ -22,7 +23,7 @@ pub(super) fn labelled<'p>(
     names: &'p [String],
 ) -> Vec<(String, (&'p str, &'p AttackPlan))> {
     let found: Vec<_> = attacks(plan, names).collect();
-    let short = |attack: &AttackPlan| family(attack.ascent.direction);
+    let short = |attack: &AttackPlan| family(&attack.method);
     let label = |(name, attack): (&'p str, &'p AttackPlan)| {
         let alike = found.iter().filter(|(_, other)| short(other) == short(attack)).count();
         if alike == 1 { short(attack).to_owned() } else { name.to_owned() }
@@ -30,7 +31,14 @@ pub(super) fn labelled<'p>(
     found.iter().map(|&found| (label(found), found)).collect()
 }
 
-fn family(direction: Direction) -> &'static str {
+fn family(method: &Method) -> &'static str {
+    match method {
+        Method::Ascent(ascent) => ascent_family(ascent.direction),
+        other => other_family(other),
+    }
+}
+
+fn ascent_family(direction: Direction) -> &'static str {
     match direction {
         Direction::Gradient => "PGD",
         Direction::Smoothed { .. } => "S-O",
@@ -102,11 +110,12 @@ pub(super) fn chart(
             let epsilon = asked.epsilon.get();
             let place = format!("{} within {epsilon}", norm(asked.norm));
             let section = if is_section5(asked, attack) { "Section 5: " } else { "" };
-            let who = family(attack.ascent.direction);
+            let who = family(&attack.method);
             let title = format!("{section}{who}, {place}, against the number of steps");
             let rules = "No early stop: every digit is followed to the last step.";
             let caption = caption(&asked.digits, rules)?;
-            let words = ascent_in_words(&attack.at(asked.epsilon), 1);
+            let words = attack.ascent_at(asked.epsilon).map(|own| ascent_in_words(&own, 1));
+            let words = words.unwrap_or_default();
             let legend = JUDGED.map(|(name, _)| fact(name.to_owned(), words.clone()));
             Chart {
                 epsilon: Some(epsilon),
@@ -156,7 +165,7 @@ pub(crate) fn sample(bench: &Bench<'_>, name: &str) -> Result<String> {
 pub(super) fn figure2_title(figure: &Figure2, job: &FooledJob) -> String {
     format!(
         "Digits that {} within {} {} makes {} misread",
-        family(job.ascent.direction),
+        ascent_family(job.ascent.direction),
         norm(figure.norm),
         figure.epsilon.get(),
         figure.network
