@@ -4,7 +4,9 @@
 //! stands, networks from `zoo/`, digits from `saddle digits`. The folder is put together beside its place and moved there
 //! when it is complete.
 
+mod e2e;
 mod networks;
+mod offline;
 mod pack;
 mod server;
 
@@ -29,11 +31,21 @@ pub(crate) struct Web {
     /// Port to serve on; 0 lets the system choose.
     #[arg(long, default_value_t = 8080, value_name = "N")]
     port: u16,
-    /// Serve the folder as it is, without building anything.
-    #[arg(long, requires = "serve")]
+    /// Serve or test the folder as it is, without building it.
+    #[arg(long)]
     no_build: bool,
-    /// Test the bindings of every build in node.js instead of making the folder.
+    /// Test the folder end to end, in headless Chromium and beside the native program. Needs node.js, npm and Chromium
+    /// (CHROMIUM says where, else it is looked for).
     #[arg(long, conflicts_with = "serve")]
+    test: bool,
+    /// Also the tests that take minutes.
+    #[arg(long, requires = "test")]
+    long: bool,
+    /// Only the tests whose name contains this text; may be repeated.
+    #[arg(long, requires = "test", value_name = "TEXT")]
+    only: Vec<String>,
+    /// Test the bindings of every build in node.js instead of making the folder.
+    #[arg(long, conflicts_with_all = ["serve", "test", "no_build"])]
     test_bindings: bool,
     /// Folder with the data set's IDX files [default: fetched into the user's cache].
     #[arg(long, value_name = "DIR")]
@@ -45,12 +57,19 @@ impl Web {
         if self.test_bindings {
             return test_bindings(workspace);
         }
+        ensure!(
+            !self.no_build || self.serve || self.test,
+            "--no-build goes with --serve or --test"
+        );
         let out = match &self.out {
             Some(out) => workspace.meant(out),
             None => workspace.target().join("web"),
         };
         if !self.no_build {
             self.build(workspace, &out)?;
+        }
+        if self.test {
+            e2e::Tests { only: &self.only, long: self.long }.run(workspace, &out)?;
         }
         if self.serve {
             server::serve(&out, self.port)?;
@@ -76,15 +95,12 @@ impl Web {
         pack.glue(Glue::Web, &modules, &new.join("wasm"))?;
         networks::assemble(&workspace.root().join("zoo"), &new.join("networks"), &pack)?;
         copy(&digits, &new).context("the digits")?;
-        let files = pack.list(&new, true)?;
-        let manifest: serde_json::Map<_, _> =
-            files.iter().map(|(path, entry)| (path.clone(), entry.sha256.clone().into())).collect();
-        write_json(&new.join("manifest.json"), &manifest.into())?;
+        offline::assemble(&new, &pack)?;
         if out.exists() {
             std::fs::remove_dir_all(out)?;
         }
         std::fs::rename(&new, out)?;
-        print(&files);
+        print(&pack.list(out, true)?);
         println!("{}", out.display());
         Ok(())
     }

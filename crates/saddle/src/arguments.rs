@@ -223,7 +223,7 @@ Examples:
       --step-size 0.125 --count 500 --offset 1000 --out verdicts.json --images images.npz
   saddle attack --weights net.safetensors --attack standard --norm linf --epsilon 0.3
   saddle attack --weights net.safetensors --attack ddn --norm l2 --epsilon 2
-  saddle attack --replay saddle-a.json
+  saddle attack --replay saddle-a.json saddle-b.json --out both.json
 
 Attacks:
   fgsm      one step of length epsilon
@@ -242,11 +242,16 @@ Attacks:
 The last six have only --steps, --targets or --queries to set. A high accuracy under one attack
 says little about a network; standard is the one to quote.")]
 pub(crate) struct Attack {
-    /// Run the attack again that the browser demo exported, and print both outcomes side by side.
+    /// Run attacks again that the browser demo exported, and print both outcomes side by side.
     /// `--weights` says where the network's file is [default: its name in `zoo`]; its SHA-256 must be
     /// the exported one.
-    #[arg(long, value_name = "FILE.json", conflicts_with_all = ["attack", "norm", "epsilon"])]
-    pub(crate) replay: Option<PathBuf>,
+    #[arg(
+        long,
+        value_name = "FILE.json",
+        num_args = 1..,
+        conflicts_with_all = ["attack", "norm", "epsilon", "images", "trace"]
+    )]
+    pub(crate) replay: Vec<PathBuf>,
     /// Weight file: safetensors, or a state dict that PyTorch saved (`.pt`, `.pth`).
     #[arg(long, value_name = "FILE", required_unless_present = "replay")]
     pub(crate) weights: Option<PathBuf>,
@@ -324,7 +329,8 @@ pub(crate) struct Attack {
     /// Seed of all noise.
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) seed: u64,
-    /// Verdict of every digit, as JSON.
+    /// Verdict of every digit, as JSON; with --replay both outcomes of every file, with the losses and class
+    /// scores of all steps here.
     #[arg(long, value_name = "FILE.json")]
     pub(crate) out: Option<PathBuf>,
     /// Natural and adversarial images, as a NumPy archive: `natural` and `adversarial`

@@ -99,8 +99,8 @@ impl<'a> Asked<'a> {
 }
 
 pub(crate) fn run(arguments: &Attack) -> Result<Ended> {
-    if let Some(exported) = &arguments.replay {
-        return crate::replay::run(exported, arguments.weights.as_deref(), &arguments.computing);
+    if !arguments.replay.is_empty() {
+        return crate::replay::run(arguments);
     }
     let asked = Asked::of(arguments)?;
     let method = method(arguments, asked.attack, asked.norm, asked.epsilon)?;

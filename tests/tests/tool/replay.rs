@@ -62,31 +62,66 @@ fn replayed(exported: &Value) -> anyhow::Result<String> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("exported.json");
     std::fs::write(&file, exported.to_string()).unwrap();
-    replay(&file, Some(&weights()), &machine())
+    Ok(replay(&[file], Some(&weights()), &machine())?[0].to_string())
 }
 
 #[test]
 fn the_same_attack_gives_the_same_outcome() {
-    let exported = exported();
+    let mut exported = exported();
     let table = replayed(&exported).unwrap();
     assert!(!table.contains("differs"), "{table}");
     assert!(table.contains("0.0000 % at most in steps 0 to 5, by 0.0000 % in all 4"), "{table}");
     assert!(table.contains("seed 11"), "{table}");
 
-    // As typed; and stopped after one step, where a browser may have been stopped.
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("exported.json");
-    std::fs::write(&file, exported.to_string()).unwrap();
-    let (file, weights) = (file.to_str().unwrap(), weights());
-    let line = ["saddle", "attack", "--replay", file, "--weights", weights.to_str().unwrap()];
-    assert_eq!(saddle::run(&Arguments::parse_from(line)).unwrap(), Ended::Done);
-    let mut stopped = exported;
-    stopped["measured"]["steps"] = 1.into();
-    let table = replayed(&stopped).unwrap();
+    // Stopped after one step, where a browser may have been stopped.
+    exported["measured"]["steps"] = 1.into();
+    let table = replayed(&exported).unwrap();
     assert!(table.contains("in all 2"), "{table}");
     let differs = |name| table.lines().any(|l| l.starts_with(name) && l.ends_with("differs"));
     assert!(differs("passes") && differs("l2") && differs("last loss"), "{table}");
     assert!(!differs("steps"), "{table}");
+}
+
+#[test]
+fn several_attacks_are_written_with_their_class_scores_and_what_they_looked_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let original = exported();
+    let of = |seed: u64, sigma: f64| {
+        let mut exported = original.clone();
+        exported["seed"] = seed.into();
+        exported["attack"]["sigma"] = sigma.into();
+        exported.to_string()
+    };
+    let names = ["a.json", "b.json", "c.json", "d.json"];
+    for (name, text) in names.into_iter().zip([of(11, 0.1), of(11, 0.1), of(12, 0.1), of(11, 0.2)])
+    {
+        std::fs::write(path(name), text).unwrap();
+    }
+    let mut line = vec!["saddle".to_owned(), "attack".into(), "--replay".into()];
+    line.extend(names.map(path));
+    let weights = weights().to_str().unwrap().to_owned();
+    line.extend(["--weights".into(), weights, "--out".into(), path("out.json")]);
+    assert_eq!(saddle::run(&Arguments::parse_from(line)).unwrap(), Ended::Done);
+
+    let written: Value = serde_json::from_slice(&std::fs::read(path("out.json")).unwrap()).unwrap();
+    let [first, again, other_seed, other_sigma] = &written.as_array().unwrap()[..] else {
+        panic!("four files, not {written}")
+    };
+    assert_eq!(first["browser"]["losses"], first["here"]["losses"]);
+    assert_eq!(first["id"], original["example"]["id"]);
+    assert_eq!(first["file"], path("a.json"));
+    // A row of class scores for each step, the last one's largest the prediction.
+    let logits = first["here"]["logits"].as_array().unwrap();
+    assert_eq!(logits.len(), 4);
+    let last: Vec<f64> = serde_json::from_value(logits[3].clone()).unwrap();
+    let largest = (0..10).max_by(|&a, &b| last[a].total_cmp(&last[b])).unwrap();
+    assert_eq!(first["here"]["prediction"], largest);
+    // Digit, settings and noise decide where the attack looks first.
+    let looked = |replayed: &Value| replayed["here"]["first_points_sha256"].clone();
+    assert_eq!(looked(first), looked(again));
+    assert_ne!(looked(first), looked(other_seed));
+    assert_ne!(looked(first), looked(other_sigma));
 }
 
 #[test]
@@ -114,7 +149,7 @@ fn a_file_that_is_no_export_is_refused() {
         let message = format!("{:#}", replayed(&changed).unwrap_err());
         assert!(message.contains("colour"), "{message}");
     }
-    let nowhere = Path::new("nowhere.json");
-    let message = format!("{:#}", replay(nowhere, None, &machine()).unwrap_err());
+    let nowhere = [PathBuf::from("nowhere.json")];
+    let message = format!("{:#}", replay(&nowhere, None, &machine()).err().unwrap());
     assert!(message.contains("cannot read nowhere.json"), "{message}");
 }

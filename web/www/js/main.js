@@ -6,6 +6,7 @@ import { Digits, fromBytes } from './digits.js';
 import { byId } from './dom.js';
 import { LandscapeView } from './landscape-view.js';
 import { LessonView } from './lesson-view.js';
+import { keepForOffline } from './offline.js';
 import { PairView } from './pair-view.js';
 import { VIEWS, decode, defaults, encode } from './state.js';
 import { Store } from './store.js';
@@ -51,6 +52,14 @@ async function start() {
   startTheme(() => [bench, ...others].forEach((view) => view.redraw()));
   follow(page);
   byId('share').addEventListener('click', () => share(store).catch(report));
+  byId('skip').addEventListener('click', (event) => {
+    // The fragment holds the state, so the link must not be followed.
+    event.preventDefault();
+    byId('content').focus();
+  });
+  // The first attack comes before the next visit: its weights are not to share the line.
+  await Promise.allSettled(store.state.slots.map(({ network }) => engine.load(network)));
+  await keepForOffline(base, engine.kernels);
 }
 
 /**
@@ -134,6 +143,7 @@ function exampleOf(state, digits) {
 }
 
 start().catch((error) => {
-  byId('loading').textContent = 'The page could not start.';
   report(error);
+  const loading = document.getElementById('loading');
+  if (loading) loading.textContent = 'The page could not start.';
 });
