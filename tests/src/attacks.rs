@@ -252,6 +252,19 @@ impl<C: Classifier> Classifier for Counting<C> {
         };
         Ok((logits, Box::new(counted)))
     }
+
+    fn logit_gradients(&self, images: &Tensor) -> saddle_model::Result<(Tensor, Tensor)> {
+        let count = images.dim(0)? as u64;
+        self.forward.fetch_add(count, Ordering::SeqCst);
+        self.backward.fetch_add(count * self.classes() as u64, Ordering::SeqCst);
+        self.inner.logit_gradients(images)
+    }
+}
+
+/// The same examples with images in double precision.
+pub fn in_double(examples: &Examples) -> Examples {
+    let images = examples.images().to_dtype(DType::F64).expect("floats");
+    Examples::new(images, examples.labels().to_vec(), examples.ids().to_vec()).expect("as before")
 }
 
 /// Examples of `pixels` pixels around one half, ids from 100 on, labelled 0.

@@ -87,6 +87,7 @@ pub fn sample() -> Report {
         differences: Vec::new(),
         curves: Vec::new(),
         figure2: None,
+        ladder: None,
         provenance: provenance(),
     }
 }

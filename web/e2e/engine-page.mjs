@@ -104,7 +104,7 @@ export class EnginePage {
         const image = Float32Array.from(atob(pixels), (letter) => letter.charCodeAt(0) / 255);
         const run = new module.AttackRun(JSON.stringify(attack), image, Uint8Array.of(label), Float64Array.of(id ?? 0), seed, false);
         let question = run.ask();
-        while (!question.gradient) {
+        while (question.gradients === 0) {
           run.tell(await engine.classify(network, question.points), undefined);
           question.free();
           question = run.ask();

@@ -59,6 +59,8 @@ enum Profile {
     Cpu,
     /// The published training budgets of every defence on all test digits; meant for a GPU.
     Paper,
+    /// S-O taken apart: attacks that differ in one thing each, on networks of the plan `cpu`.
+    Ladder,
 }
 
 impl Profile {
@@ -68,6 +70,7 @@ impl Profile {
             Self::Quick => "quick",
             Self::Cpu => "cpu",
             Self::Paper => "paper",
+            Self::Ladder => "ladder",
         }
     }
 
@@ -83,6 +86,9 @@ impl Profile {
             }
             Self::Paper => {
                 "hours on a GPU, days without; it may be interrupted and goes on where it stopped"
+            }
+            Self::Ladder => {
+                "hours on two cores; it may be interrupted and goes on where it stopped"
             }
         }
     }

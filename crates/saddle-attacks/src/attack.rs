@@ -79,9 +79,25 @@ pub trait Run {
     /// Where each present row stands now, `(rows, c, h, w)`.
     fn iterate(&self) -> &Tensor;
 
+    /// Whether the last answer took the attack to a next iterate. An attack that asks several questions about one iterate says
+    /// no in between, of all rows alike, and a verdict on the iterate goes on to hold.
+    fn moved(&self) -> bool {
+        true
+    }
+
     /// What the gradients of each present row have been like so far; empty when nobody counted.
     fn health(&self) -> &[GradientHealth] {
         &[]
+    }
+
+    /// The direction of the step that the last answer completed, one of each present row, before its length and the way back
+    /// into the threat model. None before the first step, between the answers of one step, and where an attack does not say.
+    ///
+    /// # Errors
+    ///
+    /// Failures of tensor operations.
+    fn followed(&self) -> Result<Option<Tensor>> {
+        Ok(None)
     }
 }
 
@@ -110,6 +126,18 @@ pub enum Query {
         /// The points are the iterate, row by row: the answer judges it for free.
         at_iterate: bool,
     },
+    /// The gradient of every logit at each point, the Jacobian of the logits: one forward pass and a backward pass for each
+    /// class a point.
+    LogitGradients {
+        /// Points to look at, `(m, c, h, w)`.
+        points: Tensor,
+        /// Point `j` is asked for by the present row `rows[j]`.
+        rows: Vec<usize>,
+        /// A loss whose values come along.
+        loss: Arc<Loss>,
+        /// The points are the iterate, row by row: the answer judges it for free.
+        at_iterate: bool,
+    },
     /// Nothing more: the iterate is the result.
     Done,
 }
@@ -125,11 +153,12 @@ impl Query {
         Ok(Self::Gradient { points: iterate.clone(), rows, loss, at_iterate: true })
     }
 
-    /// Forward and backward passes that the answer costs.
-    pub fn passes(&self) -> u64 {
+    /// Forward and backward passes that the answer costs with a classifier of so many classes.
+    pub fn passes(&self, classes: usize) -> u64 {
         match self {
             Self::Gradient { rows, .. } => 2 * rows.len() as u64,
             Self::Loss { rows, .. } => rows.len() as u64,
+            Self::LogitGradients { rows, .. } => (1 + classes as u64) * rows.len() as u64,
             Self::Done => 0,
         }
     }
@@ -142,7 +171,8 @@ pub struct Answer {
     pub losses: Vec<f64>,
     /// Class scores at each point, `(m, classes)`.
     pub logits: Tensor,
-    /// Gradient of the loss at each point, shaped as the points; only when asked for.
+    /// Gradient of the loss at each point, shaped as the points; to [`Query::LogitGradients`] that of every logit,
+    /// `(m, classes, c, h, w)`. Only when asked for.
     pub gradient: Option<Tensor>,
 }
 
@@ -175,8 +205,42 @@ pub fn answer(classifier: &dyn Classifier, query: &Query) -> Result<Option<Answe
         Query::Loss { points, rows, loss, .. } => {
             Ok(Some(evaluate(classifier, points, rows, loss, false)?))
         }
+        Query::LogitGradients { points, rows, loss, .. } => {
+            Ok(Some(logit_gradients(classifier, points, rows, loss)?))
+        }
         Query::Done => Ok(None),
     }
+}
+
+/// Losses, logits and the gradients of all logits at some points.
+fn logit_gradients(
+    classifier: &dyn Classifier,
+    points: &Tensor,
+    rows: &[usize],
+    loss: &Loss,
+) -> Result<Answer> {
+    // As many pullbacks as elsewhere hold their gradients at a time.
+    let at_once = (POINTS_AT_ONCE / classifier.classes().max(1)).max(1);
+    let mut losses = Vec::with_capacity(rows.len());
+    let (mut logits, mut gradients) = (Vec::new(), Vec::new());
+    for start in (0..rows.len()).step_by(at_once) {
+        let count = at_once.min(rows.len() - start);
+        let chunk = points.narrow(0, start, count)?.contiguous()?;
+        let (scores, gradient) = classifier.logit_gradients(&chunk)?;
+        check_scores(classifier, &scores, count)?;
+        let mut expected = chunk.dims().to_vec();
+        expected.insert(1, classifier.classes());
+        if gradient.dims() != expected {
+            let found = gradient.dims();
+            let message = format!("gradients of shape {found:?}, expected {expected:?}");
+            return Err(Error::Classifier { message });
+        }
+        losses.extend(loss.evaluate(&scores, &rows[start..start + count])?.values);
+        logits.push(scores.detach());
+        gradients.push(gradient.detach());
+    }
+    let gradient = Some(Tensor::cat(&gradients, 0)?);
+    Ok(Answer { losses, logits: Tensor::cat(&logits, 0)?, gradient })
 }
 
 /// Losses, logits and, if wanted, gradients at some points.
@@ -292,7 +356,7 @@ pub fn perturb(
     let mut passes = 0;
     loop {
         let query = run.ask()?;
-        passes += query.passes();
+        passes += query.passes(classifier.classes());
         let Some(answer) = answer(classifier, &query)? else { break };
         run.tell(answer)?;
     }

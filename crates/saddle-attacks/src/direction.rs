@@ -73,6 +73,17 @@ impl Direction {
         }
     }
 
+    /// The same with another number of draws of noise per step.
+    #[must_use]
+    pub fn with_samples(self, samples: u32) -> Self {
+        match self {
+            Self::Gradient => self,
+            Self::Smoothed { sigma, .. } => Self::Smoothed { sigma, samples },
+            Self::Even { sigma, .. } => Self::Even { sigma, samples },
+            Self::Odd { sigma, .. } => Self::Odd { sigma, samples },
+        }
+    }
+
     /// Whether it looks exactly where it stands.
     pub fn is_at_iterate(&self) -> bool {
         matches!(self, Self::Gradient)

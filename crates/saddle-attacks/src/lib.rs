@@ -8,7 +8,8 @@
 //! - The **attack** looks for the image. It never calls a model: it *asks* for gradients or losses
 //!   at points of its choosing and is *told* the answers ([`Attack`], [`Run`], [`Query`],
 //!   [`Answer`]). FGSM, PGD and the Second-Order attack are one projected ascent
-//!   ([`ProjectedAscent`]) that differs in where it looks ([`Direction`]); [`Apgd`] chooses its own step, [`Square`]
+//!   ([`ProjectedAscent`]) that differs in where it looks ([`Direction`]); along the curvature of the
+//!   loss, which S-O is said to follow, climbs a [`CurvatureAscent`]; [`Apgd`] chooses its own step, [`Square`]
 //!   asks for no gradient, [`Ddn`] looks for the nearest image, and [`Standard`] is several of them in turn.
 //! - The **driver** answers, counts every forward and backward pass, stops at the cap and judges
 //!   ([`Driver`], [`Verdict`]). Nobody judges their own attack: distances are measured again, in
@@ -34,6 +35,8 @@ mod apgd;
 mod ascent_on;
 mod attack;
 mod attack_settings;
+mod compass;
+mod curvature;
 mod ddn;
 mod diagnostics;
 mod direction;
@@ -59,6 +62,8 @@ pub use apgd::Apgd;
 pub use ascent_on::{AscentOn, WhenFlat};
 pub use attack::{Answer, Attack, Perturbed, Query, Run, answer, perturb};
 pub use attack_settings::{AttackKind, AttackSettings, RuleKind, SettingsLoss, StartKind};
+pub use compass::Compass;
+pub use curvature::{Curvature, CurvatureAscent, Sign};
 pub use ddn::Ddn;
 pub use diagnostics::{GradientInspection, inspect_gradients};
 pub use direction::Direction;

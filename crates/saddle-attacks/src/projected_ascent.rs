@@ -182,6 +182,7 @@ impl ProjectedAscent {
             ids,
             loss: Arc::new(loss),
             asked: None,
+            seen: None,
         }))
     }
 
@@ -224,6 +225,8 @@ struct Ascent {
     loss: Arc<Loss>,
     /// Points of the open question, sample by sample.
     asked: Option<Tensor>,
+    /// What the last step's direction was made of: the combined gradient, or the velocity.
+    seen: Option<Tensor>,
 }
 
 impl Ascent {
@@ -241,6 +244,7 @@ impl Ascent {
             Some(velocity) => sum_scaled(&direction, velocity, momentum)?,
         };
         self.velocity = Some(velocity.clone());
+        self.seen = Some(velocity.clone());
         Ok(ascent_direction(rule, &velocity)?.0)
     }
 
@@ -332,6 +336,7 @@ impl Run for Ascent {
             let (iterate, health) =
                 ball.ascend(&self.natural, &self.iterate, &combined, step, pixels)?;
             self.record(health);
+            self.seen = Some(combined);
             iterate
         } else {
             let direction = self.velocity(&combined)?;
@@ -353,6 +358,9 @@ impl Run for Ascent {
         if let Some(velocity) = &self.velocity {
             self.velocity = Some(select_rows(velocity, rows)?);
         }
+        if let Some(seen) = &self.seen {
+            self.seen = Some(select_rows(seen, rows)?);
+        }
         if let Some(points) = &self.asked {
             let samples = self.settings.direction.points_per_step() as usize;
             let kept: Vec<usize> = (0..samples)
@@ -372,5 +380,10 @@ impl Run for Ascent {
 
     fn health(&self) -> &[GradientHealth] {
         &self.health
+    }
+
+    fn followed(&self) -> Result<Option<Tensor>> {
+        let made = |seen: &Tensor| Ok(ascent_direction(self.settings.rule, seen)?.0);
+        self.seen.as_ref().map(made).transpose()
     }
 }

@@ -51,8 +51,9 @@ pub use known::Known;
 pub use lock::locked;
 pub use nearest::{Among, TowardNearest, nearest_of_other_classes, toward_nearest};
 pub use plan::{
-    AttackPlan, BoundThreat, Bounds, BudgetCurve, Choice, Curve, EpsilonCurve, Figure1, Figure2,
-    GradientFree, NetworkPlan, PROFILES, Plan, RivalThreat, Rivals, Row, StepCurve, Table,
+    AttackPlan, BoundThreat, Bounds, BudgetCurve, Choice, Climb, CompassPlan, Curve, EpsilonCurve,
+    Figure1, Figure2, GradientFree, LadderPlan, LadderThreat, NetworkPlan, PROFILES, Plan,
+    Precision, RivalThreat, Rivals, Row, RungAttack, RungPlan, StepCurve, Table,
 };
 pub use run::{
     AttackDetail, BoundDetail, Detail, Finished, JobTime, Laboratory, MemberDetail, Outside, Stage,

@@ -4,16 +4,18 @@
 //! digit leaves early; in the strong one any iterate counts, a fooled digit leaves, and a digit
 //! survives only if it survives every attack of the row.
 
-use saddle_attacks::{Direction, Judge, Method, ProjectedAscent, Start, ThreatModel};
+use saddle_attacks::{
+    Curvature, CurvatureAscent, Direction, Judge, Method, ProjectedAscent, Sign, Start, ThreatModel,
+};
 use saddle_model::LossKind;
 use saddle_ops::{PixelBox, StepRule};
 use saddle_report::{CellKey, Setting, TrainingNorm, paper};
 
 use crate::agenda::NetworkId;
-use crate::job::{AttackJob, Attempt, TowardJob, Trial};
+use crate::job::{AttackJob, Attempt, RungJob, TowardJob, Trial};
 use crate::methods;
 use crate::nearest::Among;
-use crate::plan::{AttackPlan, NetworkPlan, Plan, Row, Table};
+use crate::plan::{AttackPlan, Climb, NetworkPlan, Plan, Precision, Row, RungAttack, Table};
 
 /// A cell to be measured, or the reason why it is not.
 pub(crate) struct CellPlan {
@@ -237,6 +239,70 @@ fn settings(ascent: &ProjectedAscent, step: &str, restarts: u32) -> String {
         words.push_str(&format!(", {restarts} restarts"));
     }
     words
+}
+
+/// A row of the ladder in words, with everything that decides what it can find.
+pub(crate) fn rung_in_words(job: &RungJob) -> String {
+    let RungJob { threat, climb, precision, restarts, cap, .. } = job;
+    let words = climb_in_words(climb, None, *restarts, *precision);
+    format!("within {} {}, {words}, at most {cap} passes", threat.norm, threat.epsilon.get())
+}
+
+/// An attack of the ladder in words for whatever radius.
+pub(crate) fn any_rung_in_words(attack: &RungAttack) -> String {
+    climb_in_words(&attack.climb, attack.step_per_radius, attack.restarts, attack.precision)
+}
+
+fn climb_in_words(
+    climb: &Climb,
+    step_per_radius: Option<f64>,
+    restarts: u32,
+    precision: Precision,
+) -> String {
+    let step = |size: f64| match step_per_radius {
+        Some(share) => format!("{share} times the radius"),
+        None => size.to_string(),
+    };
+    let words = match climb {
+        Climb::Ascent(ascent) => {
+            format!("{}: {}", family(ascent), settings(ascent, &step(ascent.step_size), restarts))
+        }
+        Climb::Curvature(curvature) => {
+            let made = match curvature.rule {
+                StepRule::Raw => "as it is",
+                StepRule::Unit => "at length 1",
+                StepRule::Sign => "by its signs",
+                StepRule::Coordinate => "by its largest coordinate",
+            };
+            let (steps, step) = (curvature.steps, step(curvature.step_size));
+            format!("{}, {made}: {steps} steps of {step}, from the digit itself", along(curvature))
+        }
+    };
+    match precision {
+        Precision::Single => words,
+        Precision::Double => format!("{words}, in double precision"),
+    }
+}
+
+/// A direction of curvature in words.
+fn along(curvature: &CurvatureAscent) -> String {
+    match curvature.direction {
+        Curvature::Eigenvector { sign: Sign::Gradient } => {
+            "the exact top eigenvector of the Hessian, signed by the gradient".to_owned()
+        }
+        Curvature::Eigenvector { sign: Sign::Both } => {
+            "the exact top eigenvector of the Hessian, both signs tried".to_owned()
+        }
+        Curvature::Power { iterations, length } => {
+            let plural = if iterations == 1 { "" } else { "s" };
+            format!(
+                "power iteration by differences of gradients {length} apart, {iterations} iteration{plural}"
+            )
+        }
+        Curvature::AsPrinted { length } => {
+            format!("appendix A as printed: the gradient at a random point {length} away")
+        }
+    }
 }
 
 /// The gradient-free attack in words.

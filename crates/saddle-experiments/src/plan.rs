@@ -1,7 +1,7 @@
 //! Plans: what is to be trained, attacked and shown, as a text that a person can read and change.
 //!
 //! A plan is TOML. Digits, networks and attacks have names; tables, the comparison of rivals and the
-//! figures refer to them by name, bounds follow from the tables. Four plans are part of the program ([`PROFILES`]); any of them can
+//! figures refer to them by name, bounds follow from the tables. Five plans are part of the program ([`PROFILES`]); any of them can
 //! be written out, changed and passed back as a file. A field that no plan has is refused: a
 //! misspelt setting must not become a silent default.
 //!
@@ -17,6 +17,7 @@
 mod attacks;
 mod claims;
 mod curves;
+mod ladder;
 
 use std::collections::BTreeMap;
 
@@ -33,13 +34,15 @@ use crate::{Error, Result};
 pub use attacks::{AttackPlan, GradientFree};
 pub(crate) use claims::{BEST_RIVAL, RIVALS, check as check_claims, contender_row};
 pub use curves::{BudgetCurve, EpsilonCurve, Figure2, StepCurve};
+pub use ladder::{Climb, CompassPlan, LadderPlan, LadderThreat, Precision, RungAttack, RungPlan};
 
 /// The embedded plans: name and text.
-pub const PROFILES: [(&str, &str); 4] = [
+pub const PROFILES: [(&str, &str); 5] = [
     ("smoke", include_str!("../plans/smoke.toml")),
     ("quick", include_str!("../plans/quick.toml")),
     ("cpu", include_str!("../plans/cpu.toml")),
     ("paper", include_str!("../plans/paper.toml")),
+    ("ladder", include_str!("../plans/ladder.toml")),
 ];
 
 /// A whole plan; see the module's page.
@@ -70,6 +73,9 @@ pub struct Plan {
     /// The comparison of one attack with its rivals at one budget.
     #[serde(default)]
     pub rivals: Option<Rivals>,
+    /// Attacks that differ in one thing each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ladder: Option<LadderPlan>,
     /// What no classifier can do on the digits of the tables.
     #[serde(default)]
     pub bounds: Option<Bounds>,
@@ -306,9 +312,10 @@ impl Plan {
         let tables = self.tables.iter().map(|table| table.name.as_str());
         let figure = self.figure1.iter().map(|_| "figure1");
         let rivals = self.rivals.iter().map(|_| "rivals");
+        let ladder = self.ladder.iter().map(|_| "ladder");
         let bounds = self.bounds.iter().map(|_| "bounds");
         let curves = self.curve_names();
-        tables.chain(bounds).chain(figure).chain(rivals).chain(curves).collect()
+        tables.chain(bounds).chain(figure).chain(rivals).chain(ladder).chain(curves).collect()
     }
 
     /// The names of all curves of accuracy, and of Figure 2.
@@ -324,7 +331,8 @@ impl Plan {
     pub(crate) fn wants(&self, part: &str, only: &[String]) -> bool {
         if only.is_empty() {
             let reserved = self.tables.iter().any(|table| table.name == part && table.on_request)
-                || part == "rivals" && self.rivals.as_ref().is_some_and(|rivals| rivals.on_request);
+                || part == "rivals" && self.rivals.as_ref().is_some_and(|rivals| rivals.on_request)
+                || part == "ladder" && self.ladder.as_ref().is_some_and(|ladder| ladder.on_request);
             return !reserved;
         }
         only.iter().any(|name| name == part)

@@ -29,6 +29,7 @@ mod bounds;
 mod broken;
 mod claims;
 mod curves;
+mod ladder;
 mod members;
 mod networks;
 mod rivals;
@@ -160,12 +161,21 @@ impl Laboratory<'_> {
                 book.missing("rivals", &restricted);
             }
         }
+        let ladder = run.ladder(self.plan, only, &restricted, &mut book)?;
         let drawings = run.drawings(self.plan, only, &restricted, &mut book)?;
         let mut seen = BTreeSet::new();
-        let passes = run.passes_beyond(&cells, figure, rivals, &mut seen)?;
+        let mut passes = run.passes_beyond(&cells, figure, rivals, &mut seen)?;
+        if let Some(ladder) = ladder {
+            let networks = ladder::networks(self.plan, ladder);
+            passes = passes.saturating_add(run.ladder_passes(ladder, &networks, &mut seen)?);
+        }
         observer.planned(passes.saturating_add(run.drawing_passes(&drawings, &mut seen)?));
 
         let outcome = run.all(&cells, &bounds, figure, rivals, &mut book, observer);
+        let outcome = outcome.and_then(|()| match ladder {
+            Some(ladder) => run.climb(ladder, &mut book, observer),
+            None => Ok(()),
+        });
         let outcome = outcome.and_then(|()| run.draw(&drawings, &mut book, observer));
         let interrupted = match outcome {
             Ok(()) => false,
@@ -174,6 +184,7 @@ impl Laboratory<'_> {
         };
         if interrupted {
             book.stopped(!bounds.is_empty(), figure.is_some(), rivals.is_some());
+            book.stopped_on_the_ladder(ladder);
             curves::stopped(&drawings, &mut book, assemble::STOPPED);
         }
         book.fill_up(&cells);

@@ -10,6 +10,7 @@ use crate::plan::{NetworkPlan, PROFILES, Plan, Row, Table, check_claims};
 use crate::{Error, Result};
 
 mod curves;
+mod ladder;
 
 /// Most networks of one recipe: every one of them is looked at before anything starts.
 const MOST_SEEDS: u32 = 1_000;
@@ -72,12 +73,13 @@ fn validate(plan: &Plan) -> Result<()> {
             format!("{place}: count must be at least 1: the number of digits to go toward")
         })?;
     }
-    let mut seen = BTreeSet::from(["bounds", "figure1", "figure2", "rivals"].map(str::to_owned));
+    let mut seen =
+        BTreeSet::from(["bounds", "figure1", "figure2", "ladder", "rivals"].map(str::to_owned));
     for table in &plan.tables {
         named("a table", "name", &table.name)?;
         ensure(seen.insert(table.name.clone()), || {
             format!(
-                "two tables are called `{}` (bounds, figure1, figure2 and rivals are taken)",
+                "two tables are called `{}` (bounds, figure1, figure2, ladder and rivals are taken)",
                 table.name
             )
         })?;
@@ -108,6 +110,7 @@ fn validate(plan: &Plan) -> Result<()> {
             ascent(plan, "figure1", &curve.attack)?;
         }
     }
+    ladder::check(plan)?;
     curves::check(plan, &mut seen)?;
     check_claims(plan)
 }

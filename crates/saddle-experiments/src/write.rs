@@ -9,8 +9,8 @@
 //! | --- | --- |
 //! | `report.json` | everything that the run found; the other forms are made of it |
 //! | `report.md`, `report.html` | the same to read |
-//! | `cells.csv`, `rivals.csv`, `figures.csv`, `curves.csv`, `figure2.csv` | the same to compute with |
-//! | `summary.svg`, `figure1.svg`, `figure2.svg`, `curve-*.svg` | the pictures |
+//! | `cells.csv`, `rivals.csv`, `figures.csv`, `curves.csv`, `figure2.csv`, `ladder.csv` | the same to compute with |
+//! | `summary.svg`, `figure1.svg`, `figure2.svg`, `curve-*.svg`, `ladder.svg` | the pictures |
 //! | `cells.jsonl` | one line per measured cell, with the fate of every digit |
 //! | `bounds.jsonl` | one line per bound, with the digits that prove it |
 //! | `plan.json` | the plan that ran, in full |
@@ -24,12 +24,13 @@ use serde::Serialize;
 
 use saddle_report::Report;
 use saddle_report::curves::FILE_PREFIX;
+use saddle_report::ladder;
 
 use crate::store::{AtomicDisk, Disk, sweep};
 use crate::{Detail, Error, Finished, Plan, Result};
 
 /// Every file that a report consists of.
-const FILES: [&str; 15] = [
+const FILES: [&str; 17] = [
     "report.json",
     "report.md",
     "report.html",
@@ -41,6 +42,8 @@ const FILES: [&str; 15] = [
     "summary.svg",
     "figure1.svg",
     "figure2.svg",
+    "ladder.csv",
+    ladder::FILE,
     "cells.jsonl",
     "bounds.jsonl",
     "plan.json",
@@ -145,6 +148,13 @@ fn write_forms(folder: &Path, report: &Report) -> Result<()> {
     }
     if let Some(figure) = &report.figure2 {
         put(&folder.join(format!("{}.svg", figure.id)), figure.to_svg().as_bytes())?;
+    }
+    if let Some(climbed) = &report.ladder {
+        put(&folder.join("ladder.csv"), report.ladder_csv().as_bytes())?;
+        put(&folder.join(ladder::FILE), climbed.to_svg().as_bytes())?;
+    } else {
+        remove(&folder.join("ladder.csv"))?;
+        remove(&folder.join(ladder::FILE))?;
     }
     Ok(())
 }

@@ -12,10 +12,10 @@
 //! - What comes out is detached: no gradient leaves this crate attached to a graph.
 //! - In [`Mode::Evaluation`] two calls on equal images give equal logits.
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use saddle_ops::{Draws, join_rows};
 
-use crate::{Result, Weights};
+use crate::{Error, Result, Weights};
 
 /// Whether the network is being judged or trained. Layers that draw (dropout) do so in training only.
 ///
@@ -114,6 +114,41 @@ pub trait Classifier: Send + Sync {
     fn logits(&self, images: &Tensor) -> Result<Tensor> {
         Ok(self.forward(images, Mode::Evaluation)?.0)
     }
+
+    /// Logits `(n, classes)` and the gradient of every logit `(n, classes, channels, rows, columns)`: the Jacobian of the
+    /// logits, in evaluation mode.
+    ///
+    /// A pullback for each class. Since a pullback is usable once, this provided form also makes the forward pass anew for
+    /// each; whoever can keep a pass, as [`crate::Network`] does, makes it once.
+    ///
+    /// # Errors
+    ///
+    /// As [`Classifier::forward`], and [`crate::Error::Classifier`] for a pullback that returns no gradient.
+    fn logit_gradients(&self, images: &Tensor) -> Result<(Tensor, Tensor)> {
+        let mut gradients = Vec::with_capacity(self.classes());
+        let mut kept = None;
+        for class in 0..self.classes() {
+            let (logits, pullback) = self.forward(images, Mode::Evaluation)?;
+            let gradient = pullback(&one_logit(&logits, class)?, Wanted::INPUT)?.input;
+            gradients.push(gradient.ok_or_else(no_gradient)?);
+            kept.get_or_insert(logits);
+        }
+        let logits = kept.ok_or_else(|| Error::Classifier("it knows no class".to_owned()))?;
+        Ok((logits, Tensor::stack(&gradients, 1)?))
+    }
+}
+
+/// The cotangent that pulls back one logit of each row.
+pub(crate) fn one_logit(logits: &Tensor, class: usize) -> Result<Tensor> {
+    let (rows, classes) = logits.dims2()?;
+    let mut cotangent = vec![0.0; rows * classes];
+    cotangent.iter_mut().skip(class).step_by(classes.max(1)).for_each(|entry| *entry = 1.0);
+    let cotangent = Tensor::from_vec(cotangent, (rows, classes), &Device::Cpu)?;
+    Ok(cotangent.to_dtype(logits.dtype())?.to_device(logits.device())?)
+}
+
+pub(crate) fn no_gradient() -> Error {
+    Error::Classifier("a pullback returned no gradient of the images".to_owned())
 }
 
 /// What [`Classifier::forward_first`] promises, by a pass of the first rows and one of the others.

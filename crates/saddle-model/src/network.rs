@@ -153,6 +153,13 @@ impl Classifier for Network {
         self.check_images(images)?;
         self.prepared.logits(&images.detach())
     }
+
+    fn logit_gradients(&self, images: &Tensor) -> Result<(Tensor, Tensor)> {
+        self.check_images(images)?;
+        let (logits, gradients) =
+            self.prepared.logit_gradients(&images.detach(), self.classes())?;
+        Ok((logits, Tensor::stack(&gradients, 1)?))
+    }
 }
 
 impl Network {

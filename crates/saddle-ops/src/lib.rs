@@ -51,6 +51,7 @@ mod ascent;
 mod ball;
 mod conv2d;
 mod draws;
+mod eigen;
 mod error;
 mod kernels;
 mod linear;
@@ -71,6 +72,7 @@ pub use conv2d::{
     conv2d_gradients_naive, conv2d_naive,
 };
 pub use draws::{Draws, Stream};
+pub use eigen::symmetric_eigen;
 pub use error::{Error, Result};
 pub use kernels::{Buffer, Kernels, Real};
 pub use linear::{Linear, LinearScratch, Precision, linear_gradients_naive, linear_naive};

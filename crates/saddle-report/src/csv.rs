@@ -4,6 +4,7 @@
 use crate::cell::Cell;
 use crate::curves::{AccuracyCurve, Chart, CurvePoint, DigitFigure};
 use crate::figure::Figure;
+use crate::ladder::{Comparison, Ladder, LadderRow};
 use crate::report::Report;
 use crate::rivals::RivalRow;
 use crate::words;
@@ -22,6 +23,11 @@ impl Report {
     /// The points of all charts of accuracies, one a line; bounds among them, with `bound` for an attack.
     pub fn curves_csv(&self) -> String {
         curves(&self.curves)
+    }
+
+    /// The rows of the ladder, one a line.
+    pub fn ladder_csv(&self) -> String {
+        ladder(self.ladder.as_ref())
     }
 
     /// The digits of Figure 2, one a line.
@@ -99,6 +105,54 @@ fn rivals(rivals: &[RivalRow]) -> String {
             fields
         }),
     )
+}
+
+fn ladder(ladder: Option<&Ladder>) -> String {
+    let head = "network,norm,epsilon,training_seed,rung,kind,correct,total,accuracy,wilson95_low,\
+                wilson95_high,passes_per_example,cap,best_first_order,first_only_this,first_only_other,\
+                first_mcnemar_p,first_holm_p,first_outcome,rung_below,rung_only_this,rung_only_other,\
+                rung_mcnemar_p,rung_holm_p,rung_outcome,cosine_first,cosine_last";
+    let row = |ladder: &Ladder, row: &LadderRow| {
+        let kind = ladder.rung(&row.rung).map(|rung| words::ladder::kind(rung.kind));
+        let mut fields = vec![
+            row.network.clone(),
+            row.norm.clone(),
+            number(Some(row.epsilon)),
+            row.training_seed.to_string(),
+            row.rung.clone(),
+            kind.unwrap_or_default().to_owned(),
+            row.correct.to_string(),
+            row.total.to_string(),
+            number(Some(row.accuracy)),
+            number(Some(row.wilson95[0])),
+            number(Some(row.wilson95[1])),
+            number(row.passes_per_example),
+            ladder.cap.to_string(),
+            row.best_first_order.to_string(),
+        ];
+        fields.extend(compared(row.against_first_order.as_ref()));
+        let below = row.against_rung.as_ref();
+        fields.push(below.map(|below| below.other.clone()).unwrap_or_default());
+        fields.extend(compared(below));
+        let ends = [row.cosines.first(), row.cosines.last()];
+        fields.extend(ends.map(|cosine| number(cosine.and_then(|cosine| cosine.mean))));
+        fields
+    };
+    let rows = ladder.into_iter().flat_map(|all| all.rows.iter().map(move |one| row(all, one)));
+    table(head, rows)
+}
+
+/// Counts, p-values and outcome of a comparison of the ladder.
+fn compared(comparison: Option<&Comparison>) -> [String; 5] {
+    let Some(one) = comparison else { return Default::default() };
+    let outcome = serde_json::to_value(one.outcome).unwrap_or_default();
+    [
+        one.mcnemar.only_this.to_string(),
+        one.mcnemar.only_other.to_string(),
+        number(Some(one.mcnemar.p)),
+        number(one.mcnemar.p_holm),
+        outcome.as_str().unwrap_or_default().to_owned(),
+    ]
 }
 
 fn curves(charts: &[Chart]) -> String {

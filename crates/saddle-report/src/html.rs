@@ -16,6 +16,7 @@ use crate::rivals::McNemar;
 use crate::words;
 
 mod curves;
+mod ladder;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -60,6 +61,7 @@ fn sections(report: &Report) -> Vec<Section> {
     if !report.rivals.is_empty() {
         all.push(rivals(report));
     }
+    all.extend(report.ladder.iter().map(ladder::section));
     all.extend(provenance(&report.provenance));
     all
 }

@@ -22,6 +22,7 @@
 //! | [`curves`] | [`Chart`]: accuracy against radius, budget or steps; [`DigitFigure`]: the paper's Figure 2 |
 //! | [`bounds`] | what no classifier can do: conflict graphs, matchings, packings, clique covers |
 //! | `ratios` | [`RatioChart`]: how many times faster than others |
+//! | [`ladder`] | [`Ladder`]: attacks that differ in one thing each, and what they say of S-O |
 //! | `rivals` | [`RivalRow`], [`compare`]: attacks held against each other on the same digits |
 //! | `report` | [`Report`], [`Provenance`], [`Finding`], to and from JSON |
 //! | [`claims`] | claims decided by rules of the plan, and causes of differences from the paper |
@@ -41,6 +42,7 @@ mod error;
 mod figure;
 mod grid;
 mod html;
+pub mod ladder;
 mod markdown;
 mod number;
 pub mod paper;
@@ -55,6 +57,7 @@ pub use cell::{Cell, CellKey, Setting, Shown, Status};
 pub use curves::{Chart, DigitFigure};
 pub use error::{Error, Result};
 pub use figure::{Figure, Series};
+pub use ladder::Ladder;
 pub use paper::TrainingNorm;
 pub use ratios::{RatioChart, RatioRow};
 pub use report::{AttackNote, Choice, Fact, Failure, Finding, Provenance, Report, Side};

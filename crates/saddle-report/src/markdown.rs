@@ -13,6 +13,7 @@ use crate::report::Report;
 use crate::words;
 
 mod curves;
+mod ladder;
 
 impl Report {
     /// The report as Markdown.
@@ -65,6 +66,7 @@ fn render(report: &Report) -> String {
     }
     curves::all(&mut text, report);
     rivals(&mut text, report);
+    ladder::ladder(&mut text, report);
     provenance(&mut text, report);
     text
 }

@@ -8,6 +8,7 @@ use crate::claims::{Decided, Difference};
 use crate::curves::{Chart, DigitFigure};
 use crate::error::Result;
 use crate::figure::Figure;
+use crate::ladder::Ladder;
 use crate::paper;
 use crate::rivals::RivalRow;
 
@@ -34,6 +35,9 @@ pub struct Report {
     /// S-O against its rivals.
     #[serde(default)]
     pub rivals: Vec<RivalRow>,
+    /// Where the power of S-O comes from, one change at a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ladder: Option<Ladder>,
     /// What no classifier can do on the digits of the cells.
     #[serde(default)]
     pub bounds: Vec<Bound>,

@@ -78,7 +78,7 @@ pub struct McNemar {
 
 impl McNemar {
     /// The test of `this` against `other`, both robust or not on the same digits.
-    fn of(this: &[bool], other: &[bool]) -> Self {
+    pub(crate) fn of(this: &[bool], other: &[bool]) -> Self {
         let only = |first: &[bool], second: &[bool]| {
             first.iter().zip(second).filter(|(first, second)| !**first && **second).count() as u64
         };

@@ -4,6 +4,7 @@ pub(crate) mod bounds;
 pub(crate) mod claims;
 pub(crate) mod curves;
 pub(crate) mod differences;
+pub(crate) mod ladder;
 
 use crate::cell::{Cell, Setting, Shown};
 use crate::figure::Series;

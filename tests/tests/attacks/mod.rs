@@ -6,6 +6,8 @@ mod ascent;
 mod ascent_on;
 mod beside;
 mod budgets;
+mod compass;
+mod curvature;
 mod ddn;
 mod engine;
 mod guides;

@@ -10,6 +10,7 @@ mod given;
 mod gradient_free;
 mod keys;
 mod known;
+mod ladder;
 mod methods;
 mod nearest;
 mod plans;

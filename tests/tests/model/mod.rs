@@ -5,6 +5,7 @@ mod dropout;
 mod engine_against_candle;
 mod golden;
 mod initialization;
+mod logit_gradients;
 mod loss_class_centres;
 mod loss_refusals;
 mod losses;

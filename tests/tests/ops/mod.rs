@@ -3,6 +3,7 @@
 mod arithmetic;
 mod ascent;
 mod draws;
+mod eigen;
 mod norms;
 mod projections;
 mod refusals;

@@ -8,6 +8,7 @@ mod claims;
 mod claims_shown;
 mod curves;
 mod json;
+mod ladder;
 mod paired;
 mod render;
 mod rivals;

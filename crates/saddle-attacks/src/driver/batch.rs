@@ -156,7 +156,7 @@ impl<'a> Batch<'a> {
                 continue;
             }
             let reserve = 1; // the verdict on the iterate that will follow
-            let mut cost = question.costs(restart.active.len());
+            let mut cost = question.costs(restart.active.len(), self.classifier.classes());
             beside.iter().for_each(|&row| cost[row] += 1);
             let affords =
                 |row: &usize| self.ledger.affords(restart.active[*row], cost[*row] + reserve);
@@ -185,7 +185,8 @@ impl<'a> Batch<'a> {
     /// Whether iterates can be judged in the pass that answers the question: by the same classifier, and only where nobody
     /// leaves for what is found, since a row that leaves has nothing more to ask for.
     fn judges_beside(&self, question: &Question<'_>) -> bool {
-        question.gradient && self.guide.is_none() && !self.driver.stop_fooled
+        let one_gradient = question.gradient && !question.of_logits;
+        one_gradient && self.guide.is_none() && !self.driver.stop_fooled
     }
 
     /// The verdict on iterates of some rows. True when rows left, so that the attack has to be asked anew.
@@ -217,7 +218,7 @@ impl<'a> Batch<'a> {
         } else {
             self.answer_and_judge(restart, question, beside)?
         };
-        let backward = u64::from(question.gradient);
+        let backward = question.backward(self.classifier.classes());
         for &row in question.rows {
             self.ledger.charge(restart.active[row], 1, backward);
         }
@@ -239,7 +240,9 @@ impl<'a> Batch<'a> {
         self.finish(restart, &leaving)?;
         restart.run.tell(answer)?;
         restart.step += 1;
-        restart.judged.fill(None);
+        if restart.run.moved() {
+            restart.judged.fill(None);
+        }
         if leaving.is_empty() { Ok(()) } else { self.keep_others(restart, &leaving) }
     }
 
@@ -404,7 +407,8 @@ impl<'a> Batch<'a> {
         answer: &Answer,
     ) -> Result<()> {
         let iterate = self.iterate(restart)?;
-        let bought = if self.shows(question) && answer.gradient.is_some() {
+        let has_gradient = answer.gradient.is_some() && !question.of_logits;
+        let bought = if self.shows(question) && has_gradient {
             None
         } else {
             let rows: Vec<usize> = (0..restart.active.len()).collect();

@@ -3,9 +3,11 @@
 //! # What a pass is
 //!
 //! A gradient at one point is one forward and one backward pass, a loss or a verdict one forward
-//! pass. Counted per example are: the verdict on the natural image; every point the attack asks
-//! for; every verdict on an iterate, except where the attack's own question shows the iterate
-//! ([`Query`](crate::Query) `at_iterate`), whose logits judge it for free.
+//! pass, the gradients of all logits one forward pass and a backward pass for each class. Counted
+//! per example are: the verdict on the natural image; every point the attack asks for; every
+//! verdict on an iterate, except where the attack's own question shows the iterate
+//! ([`Query`](crate::Query) `at_iterate`), whose logits judge it for free. An iterate of which the attack says that it has
+//! not moved is not judged again.
 //!
 //! A verdict and a question that nobody's leaving can change are put to the classifier in one pass
 //! ([`Classifier::forward_first`]); that alters neither a bit nor the count.

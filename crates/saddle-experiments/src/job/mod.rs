@@ -1,5 +1,5 @@
-//! Jobs: the units of work that the store keeps. Training, an attack on some digits, a curve, the steps
-//! that fool, fooled digits, a bound.
+//! Jobs: the units of work that the store keeps. Training, an attack on some digits, a row of the ladder and its directions, a
+//! curve, the steps that fool, fooled digits, a bound.
 //!
 //! A job is described by a part of the plan and by all that its result depends on; the hash of that
 //! description is its key. [`REVISIONS`] belong to it: whoever changes an algorithm so that its
@@ -11,8 +11,10 @@
 mod attack;
 mod bound;
 mod calibrate;
+mod compass;
 mod curve;
 mod fooled;
+mod rung;
 mod sampled;
 mod steps;
 mod stopwatch;
@@ -20,7 +22,7 @@ mod toward;
 mod train;
 mod trial;
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use serde::Serialize;
 
 use saddle_attacks::Examples;
@@ -35,8 +37,10 @@ use stopwatch::Stopwatch;
 pub(crate) use attack::{AttackJob, Attempt, Survey};
 pub(crate) use bound::BoundJob;
 pub(crate) use calibrate::{hardly_trained, seconds_per_pass, seconds_per_step};
+pub(crate) use compass::{CompassJob, Cosines};
 pub(crate) use curve::CurveJob;
 pub(crate) use fooled::{FooledDigit, FooledJob};
+pub(crate) use rung::RungJob;
 pub(crate) use sampled::SampleJob;
 pub(crate) use steps::{StepJob, StepSurvey};
 pub(crate) use toward::TowardJob;
@@ -48,7 +52,7 @@ pub(crate) const CHUNK: usize = 100;
 
 /// Revision of each algorithm; part of every key that depends on it.
 const REVISIONS: Revisions =
-    Revisions { train: 4, attack: 5, curve: 4, bound: 1, steps: 1, fooled: 1 };
+    Revisions { train: 4, attack: 5, curve: 4, bound: 1, steps: 1, fooled: 1, rung: 1, compass: 1 };
 
 #[derive(Clone, Copy, Debug, Serialize)]
 struct Revisions {
@@ -58,6 +62,8 @@ struct Revisions {
     bound: u32,
     steps: u32,
     fooled: u32,
+    rung: u32,
+    compass: u32,
 }
 
 /// The digits that a run works on.
@@ -256,11 +262,14 @@ impl Sample<'_> {
 pub(crate) struct Trained {
     pub(crate) key: Key,
     loaded: std::cell::OnceCell<Network>,
+    /// The same weights in `f64`, for attacks that subtract gradients.
+    widened: std::cell::OnceCell<Network>,
 }
 
 impl Trained {
     pub(crate) fn new(key: Key) -> Self {
-        Self { key, loaded: std::cell::OnceCell::new() }
+        let empty = std::cell::OnceCell::new;
+        Self { key, loaded: empty(), widened: empty() }
     }
 
     /// The weight file's bytes.
@@ -278,6 +287,18 @@ impl Trained {
             let _ = self.loaded.set(network);
         }
         self.loaded.get().ok_or_else(|| Error::format("weights", "they did not load"))
+    }
+
+    /// The network in double precision.
+    fn in_double(&self, bench: &Bench<'_>) -> Result<&Network> {
+        if self.widened.get().is_none() {
+            let network = self.network(bench)?;
+            let weights = network.weights().to_dtype(DType::F64)?;
+            let widened =
+                Network::new(network.architecture().clone(), weights, network.executor())?;
+            let _ = self.widened.set(widened);
+        }
+        self.widened.get().ok_or_else(|| Error::format("weights", "they did not load"))
     }
 }
 

@@ -1,8 +1,8 @@
 //! What the jobs behind a cell have in common: each tells of every digit of a sample what became of it.
 
 use super::sampled::SampleJob;
-use super::{AttackJob, Bench, RunObserver, Sample, Survey, TowardJob, Trained};
-use crate::paper::{in_words, toward_in_words};
+use super::{AttackJob, Bench, RunObserver, RungJob, Sample, Survey, TowardJob, Trained};
+use crate::paper::{in_words, rung_in_words, toward_in_words};
 use crate::{Key, Result};
 
 /// A job on one network and one sample of digits that ends in a survey.
@@ -33,6 +33,12 @@ trait InWords {
 impl InWords for AttackJob {
     fn words(&self) -> Option<String> {
         self.attempt.as_ref().map(in_words)
+    }
+}
+
+impl InWords for RungJob {
+    fn words(&self) -> Option<String> {
+        Some(rung_in_words(self))
     }
 }
 

@@ -8,8 +8,8 @@ use saddle_attacks::{Judge, Verdict};
 use saddle_report::bounds::Bound;
 use saddle_report::claims::Judged;
 use saddle_report::{
-    AttackNote, Cell, CellKey, Chart, Choice, DigitFigure, Fact, Failure, Figure, Provenance,
-    Report, RivalRow, Status, adjust, paper::row_in_words,
+    AttackNote, Cell, CellKey, Chart, Choice, DigitFigure, Fact, Failure, Figure, Ladder,
+    Provenance, Report, RivalRow, Status, adjust, paper::row_in_words,
 };
 
 use super::{BoundDetail, Laboratory, MemberDetail, Run, broken::broken};
@@ -17,6 +17,7 @@ use crate::agenda::NetworkId;
 use crate::job::{Bench, Survey, Trial};
 use crate::key::{canonical_json, sha256_hex};
 use crate::paper::{CellPlan, Work};
+use crate::plan::LadderPlan;
 use crate::{Error, Key, Result};
 
 /// A cell with the fate of every digit: one line of `cells.jsonl`.
@@ -101,6 +102,7 @@ pub(super) struct Book {
     failures: Vec<Failure>,
     pub(super) figures: Vec<Figure>,
     pub(super) rivals: Vec<RivalRow>,
+    pub(super) ladder: Option<Ladder>,
     pub(super) bounds: Vec<BoundDetail>,
     /// The contenders of the comparison, digit by digit.
     pub(super) contenders: Vec<Judged>,
@@ -112,6 +114,8 @@ pub(super) struct Book {
     pub(super) bounded: bool,
     /// Whether the comparison of rivals came to its end.
     pub(super) compared: bool,
+    /// Whether the ladder was climbed to its end.
+    pub(super) climbed: bool,
     /// Why figures and comparisons are missing, and what else a reader must know.
     gaps: Vec<String>,
 }
@@ -195,6 +199,13 @@ impl Book {
         }
     }
 
+    /// Notes what of a planned ladder a stop has cut off.
+    pub(super) fn stopped_on_the_ladder(&mut self, ladder: Option<&LadderPlan>) {
+        if ladder.is_some() && !self.climbed {
+            self.gaps.push(format!("ladder, at least in part: {STOPPED}."));
+        }
+    }
+
     /// Adds the cells that nobody measured, as missing, and puts all into the plan's order.
     pub(super) fn fill_up(&mut self, plans: &[CellPlan]) {
         let found = std::mem::take(&mut self.cells);
@@ -243,6 +254,7 @@ impl Book {
             curves: self.curves,
             figure2: self.figure2,
             rivals: self.rivals,
+            ladder: self.ladder,
             bounds,
             claims,
             differences,

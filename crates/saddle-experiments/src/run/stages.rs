@@ -11,11 +11,11 @@ use std::rc::Rc;
 use saddle_model::{Architecture, Network};
 
 use super::curves::{Drawing, drawings};
-use super::{Laboratory, Outside, Run, bounds};
+use super::{Laboratory, Outside, Run, bounds, ladder};
 use crate::agenda::{NetworkId, chosen, curves, networks};
 use crate::job::{Bench, hardly_trained, seconds_per_pass, seconds_per_step};
 use crate::paper::{CellPlan, cells};
-use crate::plan::{Figure1, Rivals};
+use crate::plan::{Figure1, LadderPlan, Rivals};
 use crate::{Key, Result};
 
 /// A part of a run.
@@ -103,6 +103,7 @@ impl Laboratory<'_> {
             .collect();
         let figure = self.plan.figure1.as_ref().filter(|_| wanted("figure1"));
         let rivals = self.plan.rivals.as_ref().filter(|_| wanted("rivals"));
+        let ladder = self.plan.ladder.as_ref().filter(|_| wanted("ladder"));
 
         let drawings: Vec<_> =
             drawings(self.plan).filter(|drawing| wanted(drawing.name())).collect();
@@ -113,7 +114,7 @@ impl Laboratory<'_> {
             rates: BTreeMap::new(),
             seen: BTreeSet::new(),
         };
-        let mut stages = estimate.trainings(&cells, figure, rivals, &drawings)?;
+        let mut stages = estimate.trainings(&cells, figure, rivals, ladder, &drawings)?;
         if let Some(asked) = self.plan.bounds.as_ref().filter(|_| wanted("bounds")) {
             let planned = bounds::planned(&bench, asked, &tables)?;
             let mut left = 0;
@@ -131,6 +132,9 @@ impl Laboratory<'_> {
         }
         if let Some(rivals) = rivals {
             stages.push(estimate.rivals(rivals)?);
+        }
+        if let Some(ladder) = ladder {
+            stages.push(estimate.ladder(ladder)?);
         }
         for drawing in drawings {
             stages.push(estimate.drawing(drawing)?);
@@ -157,6 +161,7 @@ impl Estimate<'_> {
         tables: &[(&str, Vec<CellPlan>)],
         figure: Option<&Figure1>,
         rivals: Option<&Rivals>,
+        ladder: Option<&LadderPlan>,
         drawings: &[Drawing<'_>],
     ) -> Result<Vec<Stage>> {
         let plan = self.run.bench.plan;
@@ -170,6 +175,9 @@ impl Estimate<'_> {
             self.needed(&network, &mut needed);
         }
         for network in rivals.map(|rivals| networks(plan, rivals)).into_iter().flatten() {
+            self.needed(&network, &mut needed);
+        }
+        for network in ladder.map(|ladder| ladder::networks(plan, ladder)).into_iter().flatten() {
             self.needed(&network, &mut needed);
         }
         for (names, seeds) in drawings.iter().map(|drawing| drawing.networks()) {
@@ -245,6 +253,17 @@ impl Estimate<'_> {
             let passes = self.run.passes_beyond(&[], None, Some(&one), &mut self.seen)?;
             let id = NetworkId { name: network.clone(), number: 0 };
             self.add(&mut stage, &id, passes);
+        }
+        Ok(stage)
+    }
+
+    fn ladder(&mut self, ladder: &LadderPlan) -> Result<Stage> {
+        let name = "ladder".to_owned();
+        let mut stage = Stage { name, jobs: 0, passes: 0, seconds: Some(0.0) };
+        for network in ladder::networks(self.run.bench.plan, ladder) {
+            let own = std::slice::from_ref(&network);
+            let passes = self.run.ladder_passes(ladder, own, &mut self.seen)?;
+            self.add(&mut stage, &network, passes);
         }
         Ok(stage)
     }

@@ -20,6 +20,7 @@ use saddle_ops::{max_pool2d, relu};
 
 use super::Prepared;
 use super::dropout::{Dropout, kept_factor};
+use crate::classifier::{no_gradient, one_logit};
 use crate::{Architecture, Error, Gradients, Layer, Mode, Pullback, Result, Wanted, Weights};
 use convolution::Convolution;
 
@@ -40,7 +41,8 @@ enum Ready {
     Dropout(f64),
 }
 
-/// What a layer's pullback needs of its forward pass: a tape has one for each layer.
+/// What a layer's pullback needs of its forward pass: a tape has one for each layer. Its tensors are shared, not copied.
+#[derive(Clone)]
 enum Kept {
     Input(Tensor),
     Output(Tensor),
@@ -57,17 +59,10 @@ impl Prepared for Candle {
     }
 
     fn forward<'a>(&'a self, images: &Tensor, mode: Mode<'_>) -> Result<(Tensor, Pullback<'a>)> {
-        let dropout = Dropout::of(mode);
-        let mut hidden = images.contiguous()?;
-        let mut tape = Vec::with_capacity(self.layers.len());
-        for (index, layer) in self.layers.iter().enumerate() {
-            let (next, kept) = layer.forward(hidden, index, dropout.as_ref())?;
-            hidden = next;
-            tape.push(kept);
-        }
+        let (logits, tape) = self.pass(images, mode)?;
         let pullback =
             move |cotangent: &Tensor, wanted: Wanted| self.pullback(tape, cotangent, wanted);
-        Ok((hidden, Box::new(pullback)))
+        Ok((logits, Box::new(pullback)))
     }
 
     /// The forward pass in evaluation, keeping nothing alive.
@@ -75,6 +70,16 @@ impl Prepared for Candle {
         self.layers.iter().enumerate().try_fold(images.contiguous()?, |hidden, (index, layer)| {
             Ok(layer.forward(hidden, index, None)?.0)
         })
+    }
+
+    fn logit_gradients(&self, images: &Tensor, classes: usize) -> Result<(Tensor, Vec<Tensor>)> {
+        let (logits, tape) = self.pass(images, Mode::Evaluation)?;
+        let gradients = (0..classes).map(|class| {
+            let found = self.pullback(tape.clone(), &one_logit(&logits, class)?, Wanted::INPUT)?;
+            found.input.ok_or_else(no_gradient)
+        });
+        let gradients = gradients.collect::<Result<_>>()?;
+        Ok((logits, gradients))
     }
 }
 
@@ -101,6 +106,18 @@ impl Candle {
         });
         let layers = layers.collect::<Result<_>>()?;
         Ok(Self { layers, names: weights.names().map(str::to_owned).collect() })
+    }
+
+    fn pass(&self, images: &Tensor, mode: Mode<'_>) -> Result<(Tensor, Vec<Kept>)> {
+        let dropout = Dropout::of(mode);
+        let mut hidden = images.contiguous()?;
+        let mut tape = Vec::with_capacity(self.layers.len());
+        for (index, layer) in self.layers.iter().enumerate() {
+            let (next, kept) = layer.forward(hidden, index, dropout.as_ref())?;
+            hidden = next;
+            tape.push(kept);
+        }
+        Ok((hidden, tape))
     }
 
     fn pullback(&self, tape: Vec<Kept>, cotangent: &Tensor, wanted: Wanted) -> Result<Gradients> {

@@ -22,6 +22,7 @@ use candle_core::{CpuStorage, Device, Storage, Tensor};
 use saddle_ops::{Kernels, Precision, Real};
 
 use super::{Prepared, dropout::Dropout};
+use crate::classifier::{no_gradient, one_logit};
 use crate::{
     Architecture, Error, Gradients, Layer, Mode, Parameter, Pullback, Result, Wanted, Weights,
 };
@@ -62,15 +63,28 @@ impl<T: Real> Prepared for Runner<T> {
     }
 
     fn forward<'a>(&'a self, images: &Tensor, mode: Mode<'_>) -> Result<(Tensor, Pullback<'a>)> {
-        let (logits, tape) = on_worker(|| self.pass(images, mode))?;
+        let (logits, mut tape) = on_worker(|| self.pass(images, mode))?;
         let pullback = move |cotangent: &Tensor, wanted: Wanted| {
-            on_worker(|| self.pullback(tape, cotangent, wanted))
+            on_worker(|| self.pullback(&mut tape, cotangent, wanted))
         };
         Ok((logits, Box::new(pullback)))
     }
 
     fn logits(&self, images: &Tensor) -> Result<Tensor> {
         Ok(on_worker(|| self.pass(images, Mode::Evaluation))?.0)
+    }
+
+    fn logit_gradients(&self, images: &Tensor, classes: usize) -> Result<(Tensor, Vec<Tensor>)> {
+        on_worker(|| {
+            let (logits, mut tape) = self.pass(images, Mode::Evaluation)?;
+            // The way back reads activations and writes none.
+            let gradients = (0..classes).map(|class| {
+                let found = self.pullback(&mut tape, &one_logit(&logits, class)?, Wanted::INPUT)?;
+                found.input.ok_or_else(no_gradient)
+            });
+            let gradients = gradients.collect::<Result<_>>()?;
+            Ok((logits, gradients))
+        })
     }
 }
 
@@ -119,11 +133,11 @@ impl<T: Real> Runner<T> {
     /// Takes a cotangent of the logits of the first rows back.
     fn pullback(
         &self,
-        mut tape: store::Lent<Tape<T>>,
+        tape: &mut Tape<T>,
         cotangent: &Tensor,
         wanted: Wanted,
     ) -> Result<Gradients> {
-        let Tape { count, dropout, images, rows } = &mut *tape;
+        let Tape { count, dropout, images, rows } = tape;
         let dropout = dropout.as_ref();
         let (all, count) = (*count, cotangent.dims()[0]);
         let (cotangent, behind) = with_slice(cotangent, |cotangent| {

@@ -51,6 +51,10 @@ pub(crate) trait Prepared: Send + Sync {
 
     /// Logits alone, in evaluation mode.
     fn logits(&self, images: &Tensor) -> Result<Tensor>;
+
+    /// Logits of checked images and the gradient of each of the `classes` logits, in evaluation mode: one pass forward, and one
+    /// back for each class.
+    fn logit_gradients(&self, images: &Tensor, classes: usize) -> Result<(Tensor, Vec<Tensor>)>;
 }
 
 /// Packs checked weights of a valid architecture for an executor.

@@ -12,6 +12,7 @@ mod bars;
 mod canvas;
 mod curves;
 mod digits;
+mod ladder;
 mod ratios;
 mod seeds;
 
@@ -20,4 +21,5 @@ pub(crate) use bars::accuracies;
 pub(crate) use canvas::{Theme, color, css};
 pub(crate) use curves::curves;
 pub(crate) use digits::digits;
+pub(crate) use ladder::ladder;
 pub(crate) use seeds::seeds;

@@ -241,7 +241,7 @@ pub(super) fn share(share: Share) -> String {
 }
 
 /// A difference of shares in points, with its sign.
-pub(super) fn points(difference: f64) -> String {
+pub(crate) fn points(difference: f64) -> String {
     format!("{:+.1}", 100.0 * difference)
 }
 

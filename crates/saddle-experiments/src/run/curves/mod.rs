@@ -88,7 +88,7 @@ impl Run<'_> {
     }
 
     /// Passes of a job that is no [`AttackJob`], with those of its network's training.
-    fn job_passes(
+    pub(super) fn job_passes(
         &self,
         network: &NetworkId,
         digits: &str,
@@ -226,7 +226,7 @@ impl Run<'_> {
     }
 
     /// One job that is no [`AttackJob`], with its network trained first if need be.
-    fn worked<T>(
+    pub(super) fn worked<T>(
         &mut self,
         what: &str,
         network: &NetworkId,
