@@ -56,6 +56,7 @@ impl Case {
             kernel,
             stride,
             padding,
+            bias: true,
         };
         let linear = |inputs, outputs| Layer::Linear { name: "linear".to_owned(), inputs, outputs };
         let (input, mut layers) = match self.layer {

@@ -1,13 +1,16 @@
 //! Real digits for tests: 200 of the MNIST test set, 20 of each class, with their original indices.
 
 use std::io::Write;
+use std::path::Path;
 use std::sync::OnceLock;
 
 use candle_core::{Device, Tensor};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use saddle_data::{Dataset, idx};
+use saddle_data::{CIFAR10, Dataset, idx};
 use sha2::{Digest, Sha256};
+
+use crate::model::hashed;
 
 /// Indices of the 200 digits in the full test set: their example ids.
 const IDS: &str = include_str!("../data/digits-200-ids.txt");
@@ -79,6 +82,30 @@ pub fn idx_labels(labels: &[u8]) -> Vec<u8> {
     file.extend((labels.len() as u32).to_be_bytes());
     file.extend(labels);
     file
+}
+
+/// A file of the binary version of CIFAR-10: so many records of hashed labels and pixels.
+pub fn cifar_records(count: usize, salt: u64) -> Vec<u8> {
+    let mut file = Vec::with_capacity(count * 3073);
+    for record in 0..count as u64 {
+        file.push((hashed(record, salt) % 10) as u8);
+        file.extend((0..3072).map(|place| hashed(3072 * record + place, salt + 1) as u8));
+    }
+    file
+}
+
+/// Writes a small CIFAR-10 into a folder: five training files and a test file of so many records each.
+///
+/// # Panics
+///
+/// When the folder cannot be written.
+pub fn write_small_cifar(folder: &Path, train: usize, test: usize) {
+    for (index, file) in CIFAR10.train.iter().enumerate() {
+        let records = cifar_records(train, 10 * index as u64);
+        std::fs::write(folder.join(file), records).expect("the folder can be written");
+    }
+    let records = cifar_records(test, 1000);
+    std::fs::write(folder.join(CIFAR10.test.name), records).expect("the folder can be written");
 }
 
 /// These bytes as a gzip file.

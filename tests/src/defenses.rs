@@ -20,6 +20,7 @@ pub fn small_architecture() -> Architecture {
         kernel: 3,
         stride: 1,
         padding: 1,
+        bias: true,
     };
     let linear =
         |name: &str, inputs, outputs| Layer::Linear { name: name.to_owned(), inputs, outputs };

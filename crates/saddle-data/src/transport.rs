@@ -1,5 +1,6 @@
-//! How bytes travel: HTTPS and the `npm` client, behind a trait so that tests need neither.
+//! How bytes travel: HTTPS and the clients of package registries, behind a trait so that tests need neither.
 
+use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -24,10 +25,18 @@ pub trait Transport {
     ///
     /// The reason in words.
     fn npm_pack(&self, package: &str, folder: &Path) -> Result<PathBuf, String>;
+
+    /// Has the files of the Debian package `package` put into a tar archive in `folder`, without installing it; returns
+    /// the archive's path.
+    ///
+    /// # Errors
+    ///
+    /// The reason in words.
+    fn debian_pack(&self, package: &str, folder: &Path) -> Result<PathBuf, String>;
 }
 
 /// The real one: ureq over TLS (5 s to resolve a name, 5 s to connect, 15 s to the first byte of an answer, 10 minutes in
-/// all; proxies of the environment are honoured) and the `npm` program.
+/// all; proxies of the environment are honoured), the `npm` program, and `apt-get` with `dpkg-deb`.
 #[derive(Debug, Clone)]
 pub struct Internet {
     agent: ureq::Agent,
@@ -68,23 +77,47 @@ impl Transport for Internet {
 
     fn npm_pack(&self, package: &str, folder: &Path) -> Result<PathBuf, String> {
         let program = if cfg!(windows) { "npm.cmd" } else { "npm" };
-        let output = Command::new(program)
-            .args(["pack", package, "--ignore-scripts", "--silent"])
-            .args(["--fetch-retries=1", "--fetch-timeout=60000"])
-            .current_dir(folder)
-            .stdin(Stdio::null())
-            .output()
-            .map_err(|error| format!("cannot start the program {program}: {error}"))?;
-        if !output.status.success() {
-            let words = String::from_utf8_lossy(&output.stderr);
-            let words = words.trim();
-            let reason = if words.is_empty() { "without a word (no network?)" } else { words };
-            return Err(format!("npm pack failed, {}: {reason}", output.status));
-        }
-        let entries = std::fs::read_dir(folder).map_err(|error| error.to_string())?;
-        let mut archives = entries
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| path.extension().is_some_and(|extension| extension == "tgz"));
-        archives.next().ok_or_else(|| "npm pack left no archive".to_owned())
+        let arguments = ["pack", package, "--ignore-scripts", "--silent"];
+        let patience = ["--fetch-retries=1", "--fetch-timeout=60000"];
+        let mut npm = Command::new(program);
+        finish(npm.args(arguments).args(patience).current_dir(folder), "npm pack")?;
+        left(folder, "tgz").ok_or_else(|| "npm pack left no archive".to_owned())
     }
+
+    fn debian_pack(&self, package: &str, folder: &Path) -> Result<PathBuf, String> {
+        let mut apt = Command::new("apt-get");
+        finish(apt.args(["download", "--quiet", package]).current_dir(folder), "apt-get download")?;
+        let archive =
+            left(folder, "deb").ok_or_else(|| "apt-get download left no package".to_owned())?;
+        // The package's own archive may be packed in any of several ways; this tool knows them all.
+        let files = folder.join("files.tar");
+        let to = File::create(&files).map_err(|error| error.to_string())?;
+        let mut unpack = Command::new("dpkg-deb");
+        unpack.arg("--fsys-tarfile").arg(archive).stdout(to);
+        finish(&mut unpack, "dpkg-deb --fsys-tarfile")?;
+        Ok(files)
+    }
+}
+
+/// Runs a program to its end, or says why it did not do its work.
+fn finish(command: &mut Command, what: &str) -> Result<(), String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("cannot start the program {program}: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let words = String::from_utf8_lossy(&output.stderr);
+    let words = words.trim();
+    let reason = if words.is_empty() { "without a word (no network?)" } else { words };
+    Err(format!("{what} failed, {}: {reason}", output.status))
+}
+
+/// A file of the folder whose name ends so.
+fn left(folder: &Path, extension: &str) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(folder).ok()?;
+    let mut paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    paths.find(|path| path.extension().is_some_and(|own| own == extension))
 }

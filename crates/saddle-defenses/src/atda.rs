@@ -38,8 +38,8 @@ use crate::branch::{Branch, factor, sum};
 use crate::domain_adaptation::{coral, mmd, move_centres};
 use crate::madry::{invalid, made_by};
 use crate::{
-    Adversarial, Defense, DefensePlan, Error, InnerAttack, LearningSchedule, Madry, NormSchedule,
-    RadiusSchedule, Result, StepContext, StepReport, StepSize, TrainingPlan,
+    Adversarial, Defense, DefensePlan, Error, InnerAttack, InnerMode, LearningSchedule, Madry,
+    NormSchedule, RadiusSchedule, Result, StepContext, StepReport, StepSize, TrainingPlan,
 };
 use candle_core::{DType, Device, Tensor};
 use saddle_attacks::{Examples, Start};
@@ -250,7 +250,8 @@ impl Atda {
 
     /// The schedules and attacks, which are those of adversarial training.
     fn inner(&self) -> Madry {
-        Madry { norms: self.norms, radius: self.radius, l2: self.l2, linf: self.linf }
+        let mode = InnerMode::Evaluation;
+        Madry { norms: self.norms, radius: self.radius, l2: self.l2, linf: self.linf, mode }
     }
 }
 

@@ -26,8 +26,8 @@
 
 use crate::natural::descend_in_pass;
 use crate::{
-    Adversarial, Defense, Error, InnerAttack, Madry, NormSchedule, RadiusSchedule, Result, Sources,
-    StepContext, StepReport, StepSize,
+    Adversarial, Defense, Error, InnerAttack, InnerMode, Madry, NormSchedule, RadiusSchedule,
+    Result, Sources, StepContext, StepReport, StepSize,
 };
 use candle_core::Tensor;
 use saddle_attacks::{Answer, Attack as _, Examples, Objective, Query, Start};
@@ -145,7 +145,8 @@ impl Ensemble {
 
     /// Norms, radii and inner attacks are Madry's.
     fn attacks(&self) -> Madry {
-        Madry { norms: self.norms, radius: self.radius, l2: self.l2, linf: self.linf }
+        let mode = InnerMode::Evaluation;
+        Madry { norms: self.norms, radius: self.radius, l2: self.l2, linf: self.linf, mode }
     }
 
     /// Refuses settings that contradict each other or cannot run.

@@ -26,12 +26,15 @@
 //! attack is only ever seen as a [`saddle_attacks::Attack`].
 
 mod atda;
+mod augmentation;
 mod branch;
 mod checkpoint;
 mod defense;
+mod descent;
 pub mod domain_adaptation;
 mod ensemble;
 mod error;
+mod inner_mode;
 mod madry;
 mod natural;
 mod observer;
@@ -43,9 +46,11 @@ mod trades;
 mod trainer;
 
 pub use atda::{Atda, AttackedLabel};
+pub use augmentation::Augmentation;
 pub use defense::{Defense, Reduction, StepContext, StepReport};
 pub use ensemble::{Ensemble, EnsembleTraining};
 pub use error::{Error, Result};
+pub use inner_mode::InnerMode;
 pub use madry::{Adversarial, InnerAttack, Madry, StepSize};
 pub use natural::Natural;
 pub use observer::{Ended, KeepError, Progress, TrainObserver, Unobserved};

@@ -9,10 +9,14 @@
 //! are keyed by example id and training step (which takes the place of the restart), so an example
 //! gets the same start in whatever batch it travels.
 //!
-//! The network is attacked as it is evaluated (no dropout) and descended as it is trained.
+//! The network is attacked as it is evaluated (no dropout, running statistics) unless [`Madry::mode`] says otherwise, and
+//! descended as it is trained.
 
+use crate::inner_mode::InTraining;
 use crate::natural::descend;
-use crate::{Defense, Error, NormSchedule, RadiusSchedule, Result, StepContext, StepReport};
+use crate::{
+    Defense, Error, InnerMode, NormSchedule, RadiusSchedule, Result, StepContext, StepReport,
+};
 use candle_core::Tensor;
 use saddle_attacks::{
     Attack, Direction, Examples, Objective, Perturbed, ProjectedAscent, Start, ThreatModel, perturb,
@@ -121,6 +125,9 @@ pub struct Madry {
     /// The attack of l-infinity steps; given exactly when `norms` has such steps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub linf: Option<InnerAttack>,
+    /// How the attack sees the network.
+    #[serde(default, skip_serializing_if = "InnerMode::is_evaluation")]
+    pub mode: InnerMode,
 }
 
 /// A batch of adversarial examples and what they cost.
@@ -149,6 +156,7 @@ impl Madry {
             radius: RadiusSchedule::Ramp { fraction: 0.25 },
             l2: None,
             linf: Some(InnerAttack::linf()?),
+            mode: InnerMode::Evaluation,
         })
     }
 
@@ -163,6 +171,7 @@ impl Madry {
             radius: RadiusSchedule::Ramp { fraction: 0.4 },
             l2: Some(InnerAttack::l2()?),
             linf: None,
+            mode: InnerMode::Evaluation,
         })
     }
 
@@ -177,6 +186,7 @@ impl Madry {
             radius: RadiusSchedule::Ramp { fraction: 0.4 },
             l2: Some(InnerAttack::l2()?),
             linf: Some(InnerAttack::linf()?),
+            mode: InnerMode::Evaluation,
         })
     }
 
@@ -241,7 +251,13 @@ impl Madry {
         at: &StepContext,
     ) -> Result<Adversarial> {
         let (ascent, threat) = self.ascent(at)?;
-        made_by(&ascent, threat, classifier, batch, at)
+        match self.mode {
+            InnerMode::Evaluation => made_by(&ascent, threat, classifier, batch, at),
+            InnerMode::Training => {
+                let classifier = InTraining { classifier, batch, at };
+                made_by(&ascent, threat, &classifier, batch, at)
+            }
+        }
     }
 
     /// The attack of one step and the threat model that it works in.

@@ -1,8 +1,8 @@
 //! A training in plain data: what a plan file holds and what a checkpoint is compared with.
 
 use crate::{
-    Atda, Defense, Ensemble, Error, InnerAttack, LearningSchedule, Madry, Natural, OptimizerKind,
-    Reduction, Result, Trades,
+    Atda, Augmentation, Defense, Ensemble, Error, InnerAttack, LearningSchedule, Madry, Natural,
+    OptimizerKind, Reduction, Result, Trades,
 };
 use saddle_model::Initialization;
 use saddle_ops::Norm;
@@ -84,6 +84,10 @@ impl DefensePlan {
     }
 }
 
+fn is_zero(number: &f64) -> bool {
+    *number == 0.0
+}
+
 /// Everything that decides the outcome of a training, but for network, data and kernels.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -105,6 +109,12 @@ pub struct TrainingPlan {
     /// How the learning rate falls over the run.
     #[serde(default)]
     pub learning_schedule: LearningSchedule,
+    /// The gradient of a kernel or a matrix `w` gets `weight_decay * w` added; biases and normalisations do not decay.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub weight_decay: f64,
+    /// What is done to the images of every batch; nothing when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub augmentation: Option<Augmentation>,
     /// How weights are drawn, unless the training starts from given ones.
     pub initialization: Initialization,
     /// Key of every draw: weights, order of examples, starts of the inner attack.
@@ -123,6 +133,8 @@ impl TrainingPlan {
             optimizer: OptimizerKind::default(),
             learning_rate: 1e-3,
             learning_schedule: LearningSchedule::default(),
+            weight_decay: 0.0,
+            augmentation: None,
             initialization: Initialization::Default,
             seed,
         }
@@ -144,6 +156,10 @@ impl TrainingPlan {
         let rate = self.learning_rate;
         if !(rate > 0.0 && rate.is_finite()) {
             return invalid("learning_rate", format!("{rate} must be finite and above 0"));
+        }
+        let decay = self.weight_decay;
+        if !(decay >= 0.0 && decay.is_finite()) {
+            return invalid("weight_decay", format!("{decay} must be finite and at least 0"));
         }
         self.learning_schedule.validate()?;
         self.optimizer.validate()?;

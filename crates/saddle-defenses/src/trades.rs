@@ -29,9 +29,9 @@
 use crate::branch::{Branch, factor, sum};
 use crate::madry::{invalid, made_by};
 use crate::{
-    Adversarial, Defense, DefensePlan, InnerAttack, LearningSchedule, Madry, NormSchedule,
-    OptimizerKind, RadiusSchedule, Reduction, Result, StepContext, StepReport, StepSize,
-    TrainingPlan,
+    Adversarial, Defense, DefensePlan, InnerAttack, InnerMode, LearningSchedule, Madry,
+    NormSchedule, OptimizerKind, RadiusSchedule, Reduction, Result, StepContext, StepReport,
+    StepSize, TrainingPlan,
 };
 use saddle_attacks::{Examples, Start, WhenFlat};
 use saddle_model::{Aim, Classifier, Initialization, Loss, LossKind};
@@ -220,7 +220,8 @@ impl Trades {
 
     /// The schedules and attacks, which are those of adversarial training.
     fn inner(&self) -> Madry {
-        Madry { norms: self.norms, radius: self.radius, l2: self.l2, linf: self.linf }
+        let mode = InnerMode::Evaluation;
+        Madry { norms: self.norms, radius: self.radius, l2: self.l2, linf: self.linf, mode }
     }
 }
 

@@ -13,13 +13,14 @@
 //! No clock and no file: see [`TrainObserver`]. No evaluation: that is an attack's business.
 
 use crate::checkpoint::{Checkpoint, Identity};
+use crate::descent;
 use crate::optimizer::first_not_finite;
 use crate::{
     Defense, Ended, Error, Optimizer, Progress, Result, Sources, StepContext, StepReport,
     TrainObserver, TrainingPlan,
 };
 use saddle_attacks::Examples;
-use saddle_model::{Architecture, Executor, Network, Weights, initialize};
+use saddle_model::{Architecture, Executor, Network, Statistic, Weights, initialize};
 use saddle_ops::Draws;
 
 /// A training under way.
@@ -28,6 +29,8 @@ pub struct Trainer {
     identity: Identity,
     examples: Examples,
     network: Network,
+    /// Running statistics among the weights.
+    statistics: Vec<Statistic>,
     defense: Box<dyn Defense>,
     optimizer: Optimizer,
     done: u32,
@@ -153,10 +156,12 @@ impl Trainer {
         sources.fit(&architecture, images)?;
         let weights = weights.to_dtype(images.dtype())?.to_device(images.device())?;
         let optimizer = Optimizer::new(plan.optimizer, &weights)?;
+        let statistics = architecture.statistics();
         let network = Network::new(architecture, weights, executor)?;
         let mut defense = plan.defense.defense()?;
         defense.equip(sources)?;
-        Ok(Self { plan, identity, examples, network, defense, optimizer, done: 0, order: None })
+        let (done, order) = (0, None);
+        Ok(Self { plan, identity, examples, network, statistics, defense, optimizer, done, order })
     }
 
     /// The network as trained so far.
@@ -252,12 +257,15 @@ impl Trainer {
         if !report.loss.is_finite() {
             return Err(diverged(format!("the loss is {}", report.loss)));
         }
-        let weights =
-            self.optimizer.update(self.network.weights(), &report.gradients, learning_rate);
+        let (old, statistics) = (self.network.weights(), &self.statistics);
+        let decay = self.plan.weight_decay;
+        let gradients = descent::to_optimize(old, &report.gradients, decay, statistics)?;
+        let weights = self.optimizer.update(old, &gradients, learning_rate);
         let weights = weights.map_err(|error| match error {
             Error::NotFinite { .. } => diverged(error.to_string()),
             other => other,
         })?;
+        let weights = descent::with_statistics(weights, old, &report.gradients, statistics)?;
         self.network.set_weights(weights)?;
         Ok(report)
     }
@@ -329,7 +337,11 @@ impl Trainer {
         let rows: Vec<usize> =
             order.rows[start..start + size].iter().map(|&row| row as usize).collect();
         self.order = Some(order);
-        Ok(self.examples.select(&rows)?)
+        let batch = self.examples.select(&rows)?;
+        match self.plan.augmentation {
+            Some(augmentation) => augmentation.apply(&batch, Draws::new(self.plan.seed), step),
+            None => Ok(batch),
+        }
     }
 }
 
@@ -345,6 +357,9 @@ fn check(plan: &TrainingPlan, architecture: &Architecture, examples: &Examples) 
     if shape != architecture.input {
         let input = architecture.input;
         return invalid("examples", format!("images are {shape:?}, the network takes {input:?}"));
+    }
+    if let Some(augmentation) = plan.augmentation {
+        augmentation.check(architecture.input)?;
     }
     match examples.labels().iter().find(|&&label| label as usize >= architecture.classes) {
         Some(label) => invalid(

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use saddle_model::{Architecture, Metadata, from_bytes};
+use saddle_model::{Architecture, Layer, Metadata, from_bytes};
 use saddle_report::{Cell, Report, Shown, paper::row_in_words};
 
 use crate::{Error, Result, sha256_hex};
@@ -85,10 +85,11 @@ fn measured(source: &str, report: Option<&Report>) -> Result<String> {
             format!("the report of `{}` measured no weights with SHA-256 {source}", report.profile),
         ));
     };
+    let dataset = report.dataset.as_ref().map_or("MNIST", |dataset| &dataset.name);
     let _ = write!(
         text,
         "Network `{}` of the plan `{}`, seed {}, at commit `{}`, before rounding to 16 bits. Digits that stay right, of \
-         MNIST's test digits; an attack's result is an upper bound on robustness, never a proof of it.\n\n\
+         {dataset}'s test digits; an attack's result is an upper bound on robustness, never a proof of it.\n\n\
          | table | row | accuracy | 95 % interval | n | attacks |\n| --- | --- | ---: | --- | ---: | --- |\n",
         first.network, report.profile, first.seed, report.commit
     );
@@ -121,12 +122,19 @@ fn loading(file: &str, architecture: &Architecture) -> String {
         .filter_map(|one| one.name.rsplit_once('.').map(|(layer, _)| format!("`{layer}`")))
         .collect();
     let layers = layers.into_iter().collect::<Vec<_>>().join(", ");
+    let standardised =
+        architecture.layers.iter().any(|layer| matches!(layer, Layer::Standardize { .. }));
+    let pixels = if standardised {
+        "the network itself standardises them"
+    } else {
+        "nothing normalises them"
+    };
     format!(
         "\n## Loading it\n\n\
          ```sh\nsaddle attack --weights {file} --attack so --norm l2 --epsilon 2\n```\n\n\
          ```python\nfrom safetensors.torch import load_file\n\n\
          weights = {{name: value.float() for name, value in load_file(\"{file}\").items()}}\n```\n\n\
          Names and layouts are PyTorch's, of the layers {layers}; `load_state_dict` takes them where a module has \
-         these. The metadata lists all layers in order (`architecture`). Pixels go from 0 to 1, and nothing normalises them.\n"
+         these. The metadata lists all layers in order (`architecture`). Pixels go from 0 to 1, and {pixels}.\n"
     )
 }

@@ -11,6 +11,7 @@ use saddle_data::Dataset;
 use saddle_ops::Norm;
 
 use crate::conflicts::distance_within;
+use crate::job::batch_shape;
 use crate::{Error, Result};
 
 /// Which digits an attack goes toward, as a plan says it.
@@ -124,7 +125,7 @@ pub(crate) fn toward(
     device: &Device,
 ) -> Result<TowardImages> {
     let targets = indices.iter().zip(targets).map(|(&own, targets)| {
-        let shape = (targets.len(), 1, others.rows, others.cols);
+        let shape = batch_shape(others, targets.len());
         Ok((own as u64, Tensor::from_vec(others.pixels_at(targets), shape, device)?))
     });
     Ok(TowardImages::new(targets.collect::<Result<BTreeMap<u64, Tensor>>>()?)?)

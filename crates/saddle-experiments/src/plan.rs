@@ -1,7 +1,7 @@
 //! Plans: what is to be trained, attacked and shown, as a text that a person can read and change.
 //!
 //! A plan is TOML. Digits, networks and attacks have names; tables, the comparison of rivals and the
-//! figures refer to them by name, bounds follow from the tables. Five plans are part of the program ([`PROFILES`]); any of them can
+//! figures refer to them by name, bounds follow from the tables. Eight plans are part of the program ([`PROFILES`]); any of them can
 //! be written out, changed and passed back as a file. A field that no plan has is refused: a
 //! misspelt setting must not become a silent default.
 //!
@@ -23,7 +23,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use saddle_data::DatasetName;
 use saddle_defenses::TrainingPlan;
+use saddle_model::{Architecture, Executor};
 use saddle_ops::{Norm, Radius};
 use saddle_report::claims::{Cause, Claims};
 use saddle_report::{Setting, TrainingNorm};
@@ -37,12 +39,15 @@ pub use curves::{BudgetCurve, EpsilonCurve, Figure2, StepCurve};
 pub use ladder::{Climb, CompassPlan, LadderPlan, LadderThreat, Precision, RungAttack, RungPlan};
 
 /// The embedded plans: name and text.
-pub const PROFILES: [(&str, &str); 5] = [
+pub const PROFILES: [(&str, &str); 8] = [
     ("smoke", include_str!("../plans/smoke.toml")),
     ("quick", include_str!("../plans/quick.toml")),
     ("cpu", include_str!("../plans/cpu.toml")),
     ("paper", include_str!("../plans/paper.toml")),
     ("ladder", include_str!("../plans/ladder.toml")),
+    ("fashion", include_str!("../plans/fashion.toml")),
+    ("cifar-smoke", include_str!("../plans/cifar-smoke.toml")),
+    ("cifar", include_str!("../plans/cifar.toml")),
 ];
 
 /// A whole plan; see the module's page.
@@ -57,6 +62,9 @@ pub struct Plan {
     pub seed: u64,
     /// How many of the last training digits no network may see.
     pub held_out: usize,
+    /// The data set; what this program calls digits are its images. MNIST when left out.
+    #[serde(default, skip_serializing_if = "DatasetName::is_mnist")]
+    pub dataset: DatasetName,
     /// Samples of digits by name.
     pub digits: BTreeMap<String, Digits>,
     /// Networks by name.
@@ -302,6 +310,19 @@ fn recipe<'de, D: Deserializer<'de>>(from: D) -> Result<Option<TrainingPlan>, D:
 }
 
 impl Plan {
+    /// Refuses an executor that does not run every network of the plan.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Model`] naming the first network's layer that it does not run.
+    pub fn check_executor(&self, executor: Executor) -> Result<()> {
+        let trained = self.networks.values().filter(|network| network.missing.is_none());
+        for network in trained {
+            executor.check(&Architecture::by_name(&network.architecture)?)?;
+        }
+        Ok(())
+    }
+
     /// The seed of the training of network number `number` of a recipe.
     pub(crate) fn training_seed(&self, number: u32) -> u64 {
         self.seed.wrapping_add(u64::from(number))

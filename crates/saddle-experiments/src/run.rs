@@ -122,7 +122,7 @@ impl Laboratory<'_> {
         let bench = Bench::new(self.plan, self.data, self.store, self.machine, self.commit)?;
         let mut run = Run::new(&bench, outside)?;
         let restricted = assemble::restricted(only);
-        let mut book = assemble::Book::default();
+        let mut book = assemble::Book::about(self.plan.dataset);
         outside.given.notes(self.plan).for_each(|note| book.note(note));
         let admitted = outside.given.admitted(self.plan);
         let mut all = Vec::new();

@@ -118,8 +118,17 @@ fn validate(plan: &Plan) -> Result<()> {
 fn networks(plan: &Plan) -> Result<()> {
     for (name, network) in &plan.networks {
         let place = format!("network `{name}`");
-        saddle_model::Architecture::by_name(&network.architecture)
+        let architecture = saddle_model::Architecture::by_name(&network.architecture)
             .map_err(|error| Error::Plan(format!("{place}: {error}")))?;
+        let (dataset, takes) = (plan.dataset, architecture.input);
+        ensure(takes == dataset.image(), || {
+            format!(
+                "{place}: `{}` takes images of {takes:?}, those of {dataset} are {:?}; choose another architecture or \
+                 another dataset",
+                network.architecture,
+                dataset.image()
+            )
+        })?;
         ensure((1..=MOST_SEEDS).contains(&network.seeds), || {
             format!("{place}: seeds must be 1 to {MOST_SEEDS}")
         })?;
@@ -203,6 +212,9 @@ fn check_table(plan: &Plan, table: &Table) -> Result<()> {
     digits(plan, &place, &table.digits)?;
     known_networks(plan, &place, &table.networks, table.seeds)?;
     ensure(!table.rows.is_empty(), || format!("{place}: no rows"))?;
+    ensure(!table.all_columns || plan.dataset.is_mnist(), || {
+        format!("{place}: all_columns shows the paper's columns, and those are about MNIST")
+    })?;
     check_cap(&place, table.cap)?;
     let mut seen = BTreeSet::new();
     for row in &table.rows {

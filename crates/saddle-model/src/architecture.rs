@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Layer, Parameter, Result, architectures};
+use crate::{Error, Layer, Parameter, Result, Statistic, architectures};
 
 /// Most values that one image may take between two layers: 64 million, far above any network of the papers.
-const LARGEST_ACTIVATION: usize = 1 << 26;
+pub(crate) const LARGEST_ACTIVATION: usize = 1 << 26;
 
 /// What a network computes, without its weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,9 +33,15 @@ impl Architecture {
         architectures::madry()
     }
 
-    /// Every network that has a table, `madry` first; names are unique, and so are names and shapes of parameters.
+    /// Every network for images of 28 x 28 that has a table, `madry` first; names are unique, and so are names and shapes
+    /// of parameters, among these and those of [`Architecture::for_cifar10`].
     pub fn all() -> Vec<Self> {
         architectures::all()
+    }
+
+    /// Every network for the images of CIFAR-10 that has a table: residual networks, which candle's executor runs.
+    pub fn for_cifar10() -> Vec<Self> {
+        architectures::for_cifar10()
     }
 
     /// The architecture of that name.
@@ -56,9 +62,14 @@ impl Architecture {
         architectures::infer(parameters)
     }
 
-    /// All parameters, in layer order, weight before bias.
+    /// All parameters, in layer order, weight before bias before running statistics.
     pub fn parameters(&self) -> Vec<Parameter> {
         self.layers.iter().flat_map(Layer::parameters).collect()
+    }
+
+    /// The running statistics among the parameters, in order.
+    pub fn statistics(&self) -> Vec<Statistic> {
+        self.layers.iter().flat_map(Layer::statistics).collect()
     }
 
     /// Shape of one image before the first layer and after each: one entry more than there are layers.

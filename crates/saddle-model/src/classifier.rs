@@ -8,7 +8,8 @@
 //!
 //! - Row `i` of the logits and of the input gradient depends on row `i` of the images and of the cotangent only, in
 //!   training also on the id of its example.
-//!   Weight gradients are sums over rows, never means.
+//!   Weight gradients are sums over rows, never means. The one exception: in training a batch normalisation
+//!   ([`crate::Layer::BatchNorm2d`]) makes every row depend on all of them.
 //! - What comes out is detached: no gradient leaves this crate attached to a graph.
 //! - In [`Mode::Evaluation`] two calls on equal images give equal logits.
 
@@ -64,6 +65,10 @@ pub struct Gradients {
     /// Same shape, dtype and device as the images.
     pub input: Option<Tensor>,
     /// Same names, order, shapes and dtype as the network's weights; summed over the rows.
+    ///
+    /// Running statistics ([`crate::Architecture::statistics`]) are no minimum of a loss of the logits. In training their
+    /// entry is what they have beyond the statistic of the batch (the gradient of half its square), in evaluation 0: a
+    /// step against it of length `1 - decay` is the running mean.
     pub weights: Option<Weights>,
 }
 

@@ -27,6 +27,18 @@ pub enum Error {
         /// Which layer, what is wrong and what is expected.
         message: String,
     },
+    /// A layer that the executor asked for does not run.
+    #[error(
+        "architecture `{architecture}` has {layer}, which the executor {executor} does not run; the executor candle runs every layer"
+    )]
+    UnsupportedLayer {
+        /// Name of the architecture.
+        architecture: String,
+        /// What the layer is.
+        layer: &'static str,
+        /// Name of the executor.
+        executor: String,
+    },
     /// A network name that nobody wrote a table for.
     #[error("unknown network `{name}`; known networks: {known}")]
     UnknownNetwork {

@@ -18,6 +18,11 @@
 //!   gradients of its first attack are, too.
 //! - Glorot: `glorot_uniform` of Keras, `U(-b, b)` with `b = sqrt(6 / (fan_in + fan_out))`; Glorot and Bengio (AISTATS
 //!   2010), equation 16.
+//! - Madry for CIFAR-10: `model.py` of the CIFAR-10 challenge, `tf.random_normal_initializer(stddev=sqrt(2 / n))` with
+//!   `n = k k out`, and `tf.uniform_unit_scaling_initializer()`, which is `U(-sqrt(3 / fan_in), sqrt(3 / fan_in))`.
+//!
+//! Batch normalisations begin as the identity on standardised channels whatever the rule: weight 1, bias 0, running mean
+//! 0, running variance 1.
 
 use candle_core::{Device, Tensor};
 use saddle_ops::{Draws, Stream};
@@ -45,6 +50,9 @@ pub enum Initialization {
     Trades,
     /// Weights uniform within sqrt(6 / (fan in + fan out)), biases 0: Keras' default.
     Glorot,
+    /// Convolutions: weights normal with variance 2 / fan out, counting places of the kernel. Linear layers: weights
+    /// uniform within sqrt(3 / fan in). Biases 0: the residual networks of Madry et al.
+    MadryCifar10,
 }
 
 /// Draws `f32` weights for an architecture, on the CPU.
@@ -59,9 +67,17 @@ pub fn initialize(
 ) -> Result<Weights> {
     architecture.validate()?;
     let mut entries = Vec::new();
-    let layers: Vec<_> = architecture.layers.iter().map(Layer::parameters).collect();
-    let last = layers.iter().rposition(|parameters| !parameters.is_empty());
-    for (index, parameters) in layers.into_iter().enumerate() {
+    let layers: Vec<_> = architecture.layers.iter().flat_map(Layer::leaves).collect();
+    let last = layers.iter().rposition(|layer| !layer.parameters().is_empty());
+    for (index, layer) in layers.into_iter().enumerate() {
+        let parameters = layer.parameters();
+        if let Layer::BatchNorm2d { .. } = layer {
+            let identity = [1f32, 0.0, 0.0, 1.0];
+            for (parameter, value) in parameters.into_iter().zip(identity) {
+                entries.push((parameter.name, Tensor::full(value, parameter.shape, &Device::Cpu)?));
+            }
+            continue;
+        }
         let Some(weight) = parameters.first() else { continue };
         let layer = Fan::of(&weight.shape, Some(index) == last);
         for parameter in parameters {
@@ -117,6 +133,11 @@ impl Initialization {
             Self::Trades => uniform(1.0 / layer.fan_in.sqrt()),
             Self::Glorot if is_bias => 0.0,
             Self::Glorot => uniform((6.0 / (layer.fan_in + layer.fan_out)).sqrt()),
+            Self::MadryCifar10 if is_bias => 0.0,
+            Self::MadryCifar10 if layer.is_convolution => {
+                (2.0 / layer.fan_out).sqrt() * stream.normal()
+            }
+            Self::MadryCifar10 => uniform((3.0 / layer.fan_in).sqrt()),
         }
     }
 }

@@ -14,7 +14,8 @@
 //! travels in the metadata of the weight file ([`to_bytes`], [`from_bytes`], [`load_network`]). Who computes it is a
 //! value too: an [`Executor`], either candle's operations (the reference, on any device) or the engine (our CPU
 //! kernels). [`Network`] joins the three; its callers cannot tell executors apart but by their speed, and tests hold one
-//! against the other and both against PyTorch.
+//! against the other and both against PyTorch. Residual networks with batch normalisation run on candle alone
+//! ([`Executor::check`]); their running statistics are weights that no optimiser moves ([`Architecture::statistics`]).
 //!
 //! Networks of others come as PyTorch's own files or under other names and in other layouts; a [`NameMap`] says which.
 //!
@@ -44,7 +45,7 @@ pub use classifier::{Classifier, Gradients, Mode, Pullback, Wanted};
 pub use error::{Error, Result};
 pub use executor::Executor;
 pub use init::{Initialization, initialize};
-pub use layer::{Layer, Parameter};
+pub use layer::{Layer, Parameter, Statistic};
 pub use loss::{Aim, Evaluated, Loss, LossKind, predictions};
 pub use name_map::{FlattenOrder, NameMap, TensorLayout};
 pub use network::Network;

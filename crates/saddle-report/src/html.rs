@@ -51,7 +51,7 @@ fn sections(report: &Report) -> Vec<Section> {
     if !report.claims.is_empty() {
         all.push(claims::verdicts(report));
     }
-    all.extend([how_to_read(), findings(report)]);
+    all.extend([how_to_read(report), findings(report)]);
     all.extend(grids(&report.cells).iter().map(|grid| table(report, grid)));
     if !report.bounds.is_empty() {
         all.push(bounds(report));
@@ -115,8 +115,8 @@ fn colors() -> String {
     )
 }
 
-fn how_to_read() -> Section {
-    let lines = html! { ul { @for line in words::HOW_TO_READ { li { (line) } } } };
+fn how_to_read(report: &Report) -> Section {
+    let lines = html! { ul { @for line in words::how_to_read(report) { li { (line) } } } };
     Section::new("How to read this", lines)
 }
 
@@ -141,7 +141,7 @@ fn table(report: &Report, grid: &Grid<'_>) -> Section {
     let body = html! {
         p { (words::setting_in_words(grid.setting)) }
         figure.scroll role="img" aria-label=(title) {
-            (PreEscaped(plot::accuracies(grid, Theme::Page)))
+            (PreEscaped(plot::accuracies(report, grid, Theme::Page)))
         }
         h3 { "At a glance" }
         div.scroll { (glance(grid)) }

@@ -60,5 +60,7 @@ pub use figure::{Figure, Series};
 pub use ladder::Ladder;
 pub use paper::TrainingNorm;
 pub use ratios::{RatioChart, RatioRow};
-pub use report::{AttackNote, Choice, Fact, Failure, Finding, Provenance, Report, Side};
+pub use report::{
+    AttackNote, Choice, DatasetWords, Fact, Failure, Finding, Provenance, Report, Side,
+};
 pub use rivals::{Contender, McNemar, Place, RivalRow, Role, adjust, compare};

@@ -33,7 +33,7 @@ fn render(report: &Report) -> String {
     );
     claims::verdicts(&mut text, report);
     section(&mut text, "How to read this");
-    bullets(&mut text, words::HOW_TO_READ.iter().map(|line| (*line).to_owned()));
+    bullets(&mut text, words::how_to_read(report).into_iter());
 
     section(&mut text, words::DIFFER);
     let _ = writeln!(text, "{}", words::differ_in_words(report));

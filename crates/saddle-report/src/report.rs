@@ -17,6 +17,9 @@ use crate::rivals::RivalRow;
 pub struct Report {
     /// `smoke`, `quick`, `cpu`, `paper`, or the name of a plan of the user.
     pub profile: String,
+    /// The data set, if it is not MNIST.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dataset: Option<DatasetWords>,
     /// Seed of the run.
     pub seed: u64,
     /// Commit of the code, or a word that says why it is not known.
@@ -50,6 +53,15 @@ pub struct Report {
     /// Where the numbers come from.
     #[serde(default)]
     pub provenance: Provenance,
+}
+
+/// A data set as a reader has to know it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatasetWords {
+    /// Its name.
+    pub name: String,
+    /// What its classes are called, by label.
+    pub classes: Vec<String>,
 }
 
 /// Where the numbers come from, and what a reader must know to judge them.

@@ -39,6 +39,28 @@ pub(crate) const HOW_TO_READ: [&str; 8] = [
      stands where our interval excludes the figure that the paper prints.",
 ];
 
+/// [`HOW_TO_READ`], of images and classes where the data set is not MNIST.
+pub(crate) fn how_to_read(report: &Report) -> Vec<String> {
+    let mut lines = HOW_TO_READ.map(str::to_owned);
+    if let Some(dataset) = &report.dataset {
+        let classes = dataset.classes.iter().enumerate();
+        let classes: Vec<String> = classes.map(|(label, name)| format!("{label} {name}")).collect();
+        lines[0] = format!(
+            "A network tells the images of {} apart, by these classes: {}. An attack changes the pixels of \
+             an image a little, within a stated distance, so that the network takes it for one of \
+             another class. Wherever this report speaks of digits, it means these images.",
+            dataset.name,
+            classes.join(", ")
+        );
+    }
+    lines.into()
+}
+
+/// The name of the data set.
+pub(crate) fn dataset(report: &Report) -> &str {
+    report.dataset.as_ref().map_or("MNIST", |dataset| &dataset.name)
+}
+
 /// `table1` and its kin in words.
 pub(crate) fn table_title(grid: &Grid<'_>) -> String {
     match grid.table {
@@ -155,6 +177,12 @@ pub(crate) const DIFFER: &str = "Where we differ from the paper";
 
 /// What stands over the differences: what was compared and what was not corrected for.
 pub(crate) fn differ_in_words(report: &Report) -> String {
+    if let Some(dataset) = &report.dataset {
+        let name = &dataset.name;
+        return format!(
+            "The paper's figures are of MNIST; what was measured on {name} is held against none."
+        );
+    }
     let compared = report.cells.iter().filter(|cell| {
         cell.comparable().is_some() && matches!(cell.shown(), Shown::Measured { .. })
     });

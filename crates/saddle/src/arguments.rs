@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use saddle_data::DatasetName;
 use saddle_model::LossKind;
 use saddle_ops::{Norm, Radius, StepRule};
 
@@ -54,8 +55,8 @@ pub(crate) struct Computing {
     /// Threads to use; all cores when left out. Results do not depend on it.
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<std::num::NonZeroUsize>,
-    /// Folder with the four raw or gzipped IDX files of MNIST. When left out they are fetched once
-    /// into the user's cache.
+    /// Folder with the data set's files: for MNIST and Fashion-MNIST the four IDX files, raw or gzipped; for CIFAR-10
+    /// `cifar-10-binary.tar.gz` or the files in it. When left out they are fetched once into the user's cache.
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
     /// Show no progress.
@@ -201,7 +202,7 @@ pub(crate) struct Digits {
 /// Which plan to follow.
 #[derive(Args, Debug)]
 pub(crate) struct PlanChoice {
-    /// A plan that is part of the program: smoke, quick, cpu, paper or ladder.
+    /// A plan that is part of the program: smoke, quick, cpu, paper or ladder; fashion; cifar-smoke or cifar.
     #[arg(long, default_value = "quick", value_name = "NAME")]
     pub(crate) profile: String,
     /// A plan of your own (TOML) in place of the profile's; the embedded ones show the form.
@@ -209,7 +210,7 @@ pub(crate) struct PlanChoice {
     pub(crate) plan: Option<PathBuf>,
 }
 
-/// Attack any weight file of a known network, ours or foreign, on MNIST test digits.
+/// Attack any weight file of a known network, ours or foreign, on test images.
 ///
 /// Prints the accuracy that is left with its 95 % interval. A digit counts as fooled if the final
 /// iterate is misclassified (`--judge final`) or any iterate was (`--judge any`). The judge measures
@@ -262,6 +263,10 @@ pub(crate) struct Attack {
     /// tensors when left out.
     #[arg(long, value_name = "NAME")]
     pub(crate) network: Option<String>,
+    /// Data set: mnist, fashion-mnist or cifar10; when left out the one of mnist and cifar10 whose images the network
+    /// takes. What is called digits here are its test images.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) dataset: Option<DatasetName>,
     /// The attack.
     #[arg(long, value_enum, required_unless_present = "replay")]
     pub(crate) attack: Option<AttackName>,
@@ -334,7 +339,7 @@ pub(crate) struct Attack {
     #[arg(long, value_name = "FILE.json")]
     pub(crate) out: Option<PathBuf>,
     /// Natural and adversarial images, as a NumPy archive: `natural` and `adversarial`
-    /// (float32, n x 1 x 28 x 28), `labels`, `ids`, `predictions` (int64), `fooled` (bool: right on the
+    /// (float32, n x channels x rows x columns), `labels`, `ids`, `predictions` (int64), `fooled` (bool: right on the
     /// natural image and wrong on the adversarial one).
     #[arg(long, value_name = "FILE.npz")]
     pub(crate) images: Option<PathBuf>,

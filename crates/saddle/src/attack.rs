@@ -10,9 +10,9 @@ use saddle_attacks::{
     Driver, Examples, Found, Judge, MemberOutcome, Method, SmallestDistances, StepTrace,
     ThreatModel, Verdict,
 };
-use saddle_data::{Dataset, Split};
+use saddle_data::{Dataset, DatasetName, Split};
 use saddle_experiments::{Machine, sha256_hex};
-use saddle_model::{Classifier, Executor, NameMap, Network, load_network_by};
+use saddle_model::{Classifier, Error, Executor, NameMap, Network, load_network_by};
 use saddle_ops::{Draws, Norm, Radius};
 use saddle_report::statistics::wilson;
 
@@ -114,7 +114,18 @@ pub(crate) fn run(arguments: &Attack) -> Result<Ended> {
     let network = open(&bytes, arguments.network.as_deref(), names.as_ref(), &machine)
         .with_context(|| asked.weights.display().to_string())?;
     let guide = guide(arguments, &network, &machine)?;
-    let digits = environment::digits(&arguments.computing, Split::Test)?;
+    let takes = network.architecture().input;
+    let dataset = arguments.dataset.unwrap_or(match takes == DatasetName::Cifar10.image() {
+        true => DatasetName::Cifar10,
+        false => DatasetName::Mnist,
+    });
+    if takes != dataset.image() {
+        bail!(
+            "the network takes images of {takes:?} and those of {dataset} are {:?}; name another data set with --dataset",
+            dataset.image()
+        );
+    }
+    let digits = environment::digits(&arguments.computing, dataset, Split::Test)?;
     let end = arguments.offset.saturating_add(arguments.count as usize);
     if end > digits.len() {
         bail!(
@@ -138,8 +149,8 @@ pub(crate) fn run(arguments: &Attack) -> Result<Ended> {
     };
     let threat = ThreatModel::new(asked.norm, asked.epsilon.get())?;
     let mut all = Findings::default();
-    let mut images =
-        Images { shape: [1, digits.rows as u64, digits.cols as u64], ..Images::default() };
+    let shape = digits.shape().map(|side| side as u64);
+    let mut images = Images { shape, ..Images::default() };
     let bar = bar(arguments);
     for start in (arguments.offset..end).step_by(batch) {
         if stop.asked() {
@@ -204,7 +215,14 @@ pub(crate) fn open(
     names: Option<&NameMap>,
     machine: &Machine,
 ) -> Result<Network> {
-    let (network, _) = load_network_by(bytes, name, names, machine.executor)?;
+    let opened = load_network_by(bytes, name, names, machine.executor);
+    let (network, _) = match opened {
+        // Candle's operations run what our kernels do not; the outcome names what ran.
+        Err(Error::UnsupportedLayer { .. }) => {
+            load_network_by(bytes, name, names, Executor::Candle)?
+        }
+        other => other?,
+    };
     if matches!(machine.device, Device::Cpu) {
         return Ok(network);
     }
@@ -228,7 +246,7 @@ fn guide(arguments: &Attack, network: &Network, machine: &Machine) -> Result<Opt
 }
 
 fn examples(digits: &Dataset, range: std::ops::Range<usize>, device: &Device) -> Result<Examples> {
-    let shape = (range.len(), 1, digits.rows, digits.cols);
+    let shape = (range.len(), digits.channels, digits.rows, digits.cols);
     let images = Tensor::from_vec(digits.pixels_f32(range.clone()), shape, device)?;
     let labels = digits.labels[range.clone()].iter().map(|&label| u32::from(label)).collect();
     Ok(Examples::new(images, labels, range.map(|index| index as u64).collect())?)

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use saddle_data::{Dataset, Split};
+use saddle_data::{Dataset, DatasetName, Split};
 use saddle_experiments::{Digits as Sample, Part, closest_conflicts, sha256_hex};
 use saddle_ops::{Norm, Radius};
 
@@ -39,7 +39,7 @@ struct Pair {
 }
 
 pub(crate) fn run(arguments: &Digits) -> Result<Ended> {
-    let digits = environment::digits(&arguments.computing, Split::Test)?;
+    let digits = environment::digits(&arguments.computing, DatasetName::Mnist, Split::Test)?;
     let (index, bytes) = choose(arguments, &digits)?;
     std::fs::create_dir_all(&arguments.out)
         .with_context(|| format!("cannot make the folder {}", arguments.out.display()))?;

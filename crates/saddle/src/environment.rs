@@ -7,7 +7,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use candle_core::Device;
 use tracing_subscriber::EnvFilter;
 
-use saddle_data::{Dataset, FetchEvent, FetchObserver, Source, Split, mnist};
+use saddle_data::{Dataset, DatasetName, FetchEvent, FetchObserver, Source, Split};
 use saddle_experiments::{Data, Machine, Plan};
 use saddle_model::{Executor, NameMap};
 use saddle_ops::Kernels;
@@ -81,18 +81,29 @@ pub(crate) fn names(path: Option<&PathBuf>) -> Result<Option<NameMap>> {
     Ok(Some(map.with_context(|| path.display().to_string())?))
 }
 
-/// Both splits of MNIST, from the user's folder or from the cache.
-pub(crate) fn data(computing: &Computing) -> Result<Data> {
-    Ok(Data { train: digits(computing, Split::Train)?, test: digits(computing, Split::Test)? })
+/// [`machine`] for a plan. Where our kernels do not run a network of it, candle's operations do, and that is said.
+pub(crate) fn machine_for(plan: &Plan, computing: &Computing) -> Result<Machine> {
+    let machine = machine(computing)?;
+    let Err(reason) = plan.check_executor(machine.executor) else { return Ok(machine) };
+    if !computing.quiet {
+        eprintln!("running candle's operations instead of our kernels: {reason}");
+    }
+    Ok(Machine { executor: Executor::Candle, ..machine })
 }
 
-/// One split of MNIST.
-pub(crate) fn digits(computing: &Computing, split: Split) -> Result<Dataset> {
+/// Both splits of a data set, from the user's folder or from the cache.
+pub(crate) fn data(computing: &Computing, dataset: DatasetName) -> Result<Data> {
+    let train = digits(computing, dataset, Split::Train)?;
+    Ok(Data { train, test: digits(computing, dataset, Split::Test)? })
+}
+
+/// One split of a data set.
+pub(crate) fn digits(computing: &Computing, dataset: DatasetName, split: Split) -> Result<Dataset> {
     let source = match &computing.data {
         Some(folder) => Source::Folder(folder.clone()),
-        None => Source::Cache(cache()?.join("mnist")),
+        None => Source::Cache(cache()?.join(dataset.name())),
     };
-    Ok(mnist(&source, split, &mut Telling { quiet: computing.quiet })?)
+    Ok(dataset.load(&source, split, &mut Telling { quiet: computing.quiet })?)
 }
 
 /// The user's cache folder for this program.

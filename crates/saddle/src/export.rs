@@ -47,9 +47,9 @@ fn source(arguments: &Export) -> Result<Vec<u8>> {
     if !root.is_dir() {
         bail!("{} is no store: there is no such folder", root.display());
     }
-    let machine = environment::machine(&arguments.computing)?;
+    let machine = environment::machine_for(&plan, &arguments.computing)?;
     let store = Store::open(root)?;
-    let data = environment::data(&arguments.computing)?;
+    let data = environment::data(&arguments.computing, plan.dataset)?;
     let laboratory =
         Laboratory { plan: &plan, data: &data, store: &store, machine: &machine, commit: COMMIT };
     match laboratory.trained(name)? {

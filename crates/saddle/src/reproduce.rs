@@ -29,7 +29,7 @@ pub(crate) fn run(arguments: &Reproduce) -> Result<Ended> {
         outside.given = Given::read(folder, &plan)?;
         outside.given.only = arguments.only_given;
     }
-    let machine = environment::machine(&arguments.computing)?;
+    let machine = environment::machine_for(&plan, &arguments.computing)?;
     let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from("results").join(&plan.name));
     check_writable(&out)?;
     let root = arguments.store.clone().unwrap_or_else(|| out.join("store"));
@@ -44,7 +44,7 @@ pub(crate) fn run(arguments: &Reproduce) -> Result<Ended> {
     }
     outside.known.remarks().iter().for_each(|remark| eprintln!("{remark}"));
     outside.out = Some(out.clone());
-    let data = environment::data(&arguments.computing)?;
+    let data = environment::data(&arguments.computing, plan.dataset)?;
 
     if !arguments.computing.quiet {
         eprintln!("{}", plan.about);

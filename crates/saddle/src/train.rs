@@ -23,14 +23,14 @@ pub(crate) fn run(arguments: &Train) -> Result<Ended> {
         recipe.iterations = iterations;
     }
     plan.check_trainable(&arguments.network)?;
-    let machine = environment::machine(&arguments.computing)?;
+    let machine = environment::machine_for(&plan, &arguments.computing)?;
     environment::check_file_writable(&arguments.out)?;
     let root = match &arguments.store {
         Some(root) => root.clone(),
         None => environment::cache()?.join("store"),
     };
     let store = Store::open(root)?;
-    let data = environment::data(&arguments.computing)?;
+    let data = environment::data(&arguments.computing, plan.dataset)?;
 
     let mut progress = Progress::new(arguments.computing.quiet, Stop::on_ctrl_c()?);
     let laboratory =

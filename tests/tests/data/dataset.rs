@@ -38,7 +38,10 @@ fn the_hash_sees_pixels_labels_and_shape_but_no_name() {
     label.labels[0] = 9;
     let mut shape = three();
     (shape.rows, shape.cols) = (2, 1);
-    for changed in [pixel, label, shape] {
+    // The same bytes as one column of two planes.
+    let mut colored = three();
+    (colored.channels, colored.cols) = (2, 1);
+    for changed in [pixel, label, shape, colored] {
         assert_ne!(base.sha256(), changed.sha256());
     }
     assert_eq!(base.sha256().len(), 64);

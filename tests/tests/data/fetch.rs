@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use saddle_data::{
-    Error, FetchEvent, FetchObserver, Progress, Published, RawFile, Silent, Source, Split,
+    Error, FetchEvent, FetchObserver, Package, Progress, Published, RawFile, Silent, Source, Split,
     Transport, load,
 };
 use saddle_tests::data::{gzipped, idx_images, idx_labels, sha256_hex};
@@ -26,7 +26,7 @@ fn published() -> Published {
         RawFile { name, size: bytes.len() as u64, sha256: sha256_hex(&bytes).leak() }
     });
     let mirrors = &["https://first.test/", "https://second.test/"];
-    Published { name: "tiny", files, mirrors, package: ("tiny@1.0.0", "package/data/") }
+    Published { name: "tiny", files, mirrors, package: Package::Npm("tiny@1.0.0", "package/data/") }
 }
 
 /// Answers from a table; remembers what it was asked.
@@ -47,19 +47,31 @@ impl Fake {
     }
 
     fn packing(entries: &[(&str, Vec<u8>)]) -> Self {
-        let mut builder = tar::Builder::new(Vec::new());
-        for (name, bytes) in entries {
-            let mut header = tar::Header::new_gnu();
-            header.set_size(bytes.len() as u64);
-            header.set_mode(0o644);
-            builder.append_data(&mut header, name, &bytes[..]).unwrap();
-        }
-        Self { archive: Some(gzipped(&builder.into_inner().unwrap())), ..Self::default() }
+        Self { archive: Some(gzipped(&tarred(entries))), ..Self::default() }
     }
 
     fn asked(&self) -> Vec<String> {
         self.asked.borrow().clone()
     }
+
+    fn package(&self, package: &str, folder: &Path) -> Result<PathBuf, String> {
+        self.asked.borrow_mut().push(package.to_owned());
+        let archive = self.archive.as_ref().ok_or("npm is not there")?;
+        let path = folder.join("tiny-1.0.0.tgz");
+        fs::write(&path, archive).map_err(|error| error.to_string())?;
+        Ok(path)
+    }
+}
+
+fn tarred(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (name, bytes) in entries {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        builder.append_data(&mut header, name, &bytes[..]).unwrap();
+    }
+    builder.into_inner().unwrap()
 }
 
 impl Transport for Fake {
@@ -71,11 +83,11 @@ impl Transport for Fake {
     }
 
     fn npm_pack(&self, package: &str, folder: &Path) -> Result<PathBuf, String> {
-        self.asked.borrow_mut().push(package.to_owned());
-        let archive = self.archive.as_ref().ok_or("npm is not there")?;
-        let path = folder.join("tiny-1.0.0.tgz");
-        fs::write(&path, archive).map_err(|error| error.to_string())?;
-        Ok(path)
+        self.package(package, folder)
+    }
+
+    fn debian_pack(&self, package: &str, folder: &Path) -> Result<PathBuf, String> {
+        self.package(&format!("{package} of Debian"), folder)
     }
 }
 
@@ -206,6 +218,28 @@ fn the_package_comes_last_and_fills_all_four() {
     let silent = Fake::default();
     assert_eq!(fetch(cache.path(), Split::Train, &silent).unwrap(), [1, 2, 3]);
     assert!(silent.asked().is_empty());
+}
+
+/// Debian's package is an archive that is not gzipped, with gzipped files under `./usr`.
+#[test]
+fn a_debian_package_serves_as_well() {
+    let cache = tempfile::tempdir().unwrap();
+    let [_, _, c, d] = contents();
+    let archive = tarred(&[
+        ("./usr/share/tiny/te-images.gz", gzipped(&c)),
+        ("./usr/share/tiny/te-labels", d),
+        ("./usr/share/doc/te-labels", b"not this one".to_vec()),
+    ]);
+    let transport = Fake { archive: Some(archive), ..Fake::default() };
+    let package = Package::Debian("dataset-tiny", "usr/share/tiny/");
+    let published = Published { package, ..published() };
+    let source = Source::Cache(cache.path().to_owned());
+    let data = load(&published, &source, Split::Test, &transport, &mut Silent).unwrap();
+    assert_eq!(data.labels, [4, 5]);
+    assert_eq!(transport.asked().last().unwrap(), "dataset-tiny of Debian");
+    assert_eq!(fs::read(cache.path().join("te-images")).unwrap(), c, "kept as it is when raw");
+    let words = load(&published, &source, Split::Train, &Fake::default(), &mut Silent).unwrap_err();
+    assert!(words.to_string().contains("Debian package dataset-tiny"), "{words}");
 }
 
 #[test]

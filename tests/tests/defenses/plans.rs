@@ -101,7 +101,8 @@ const ATDA: &str = "kind = \"atda\"";
 #[test]
 fn what_a_plan_leaves_out_of_trades_and_atda_is_as_published() {
     let defense = |text| toml::from_str::<TrainingPlan>(&by(text)).unwrap().defense;
-    let DefensePlan::Madry(Madry { norms, radius, l2, linf }) = defense("kind = \"madry\"") else {
+    let DefensePlan::Madry(Madry { norms, radius, l2, linf, .. }) = defense("kind = \"madry\"")
+    else {
         panic!("another defence");
     };
     let trades = Trades { norms, radius, l2, linf, ..Trades::linf().unwrap() };

@@ -3,7 +3,7 @@
 use candle_core::{DType, Tensor};
 use saddle_attacks::{Examples, Objective, ProjectedAscent, ThreatModel, perturb};
 use saddle_defenses::{
-    DefensePlan, Ended, Error, InnerAttack, KeepError, LearningSchedule, Madry, Natural,
+    DefensePlan, Ended, Error, InnerAttack, InnerMode, KeepError, LearningSchedule, Madry, Natural,
     NormSchedule, OptimizerKind, Progress, RadiusSchedule, TrainObserver, Trainer, TrainingPlan,
     Unobserved,
 };
@@ -24,6 +24,7 @@ fn gentle_madry() -> DefensePlan {
         radius: RadiusSchedule::Ramp { fraction: 0.3 },
         l2: None,
         linf: Some(inner),
+        mode: InnerMode::Evaluation,
     })
 }
 

@@ -12,6 +12,7 @@ fn images(images: &[&[u8]], labels: &[u8]) -> Dataset {
         name: "made up".to_owned(),
         images: images.concat(),
         labels: labels.to_vec(),
+        channels: 1,
         rows: 1,
         cols: images[0].len(),
     }

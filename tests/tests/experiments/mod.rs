@@ -5,6 +5,7 @@ mod choice_of_digits;
 mod claims;
 mod conflicts;
 mod curves;
+mod datasets;
 mod end_to_end;
 mod given;
 mod gradient_free;

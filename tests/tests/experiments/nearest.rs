@@ -16,6 +16,7 @@ fn nearest_first_and_never_of_the_same_class() {
         name: "made up".to_owned(),
         images: vec![10, 0, 0, 30, 14, 7, 10, 5, 14, 7],
         labels: vec![1, 2, 2, 1, 2],
+        channels: 1,
         rows: 1,
         cols: 2,
     };

@@ -119,6 +119,7 @@ fn weights_are_functions_of_seed_and_parameter() {
             kernel: 3,
             stride: 1,
             padding: 1,
+            bias: true,
         };
         let changed = initialize(&changed, rule, Draws::new(7)).unwrap();
         for name in ["conv2.weight", "fc1.bias", "fc2.weight"] {

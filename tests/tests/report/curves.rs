@@ -158,3 +158,16 @@ proptest! {
         prop_assert!(report.to_markdown().starts_with("# "));
     }
 }
+
+#[test]
+fn three_planes_are_a_coloured_png() {
+    // Red, then green, then blue of 2 x 1 places.
+    let planes = [250, 10, 20, 240, 30, 40];
+    let text = serde_json::to_value(Picture::new(2, 1, &planes).unwrap()).unwrap();
+    let bytes = base64::engine::general_purpose::STANDARD.decode(text.as_str().unwrap()).unwrap();
+    let mut reader = png::Decoder::new(std::io::Cursor::new(bytes)).read_info().unwrap();
+    let mut decoded = vec![0; 6];
+    let info = reader.next_frame(&mut decoded).unwrap();
+    assert_eq!((info.width, info.height, info.color_type), (2, 1, png::ColorType::Rgb));
+    assert_eq!(decoded, [250, 20, 30, 10, 240, 40]);
+}

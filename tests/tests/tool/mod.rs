@@ -1,5 +1,6 @@
 //! The `saddle` command: what it explains and what it refuses.
 
+mod cifar;
 mod export;
 mod help;
 mod import;

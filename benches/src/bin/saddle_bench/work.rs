@@ -9,8 +9,8 @@ use clap::ValueEnum;
 use saddle_attacks::{Driver, Examples, Judge, Objective, ProjectedAscent, Start, ThreatModel};
 use saddle_benches::{Digits, SEED, input_gradient_flop, training_step_flop};
 use saddle_defenses::{
-    DefensePlan, InnerAttack, LearningSchedule, Madry, Natural, NormSchedule, RadiusSchedule,
-    StepSize, Trainer, TrainingPlan,
+    DefensePlan, InnerAttack, InnerMode, LearningSchedule, Madry, Natural, NormSchedule,
+    RadiusSchedule, StepSize, Trainer, TrainingPlan,
 };
 use saddle_model::{
     Aim, Architecture, Classifier as _, Executor, Gradients, Loss, LossKind, Mode, Network, Wanted,
@@ -180,6 +180,7 @@ fn madry() -> Result<Madry> {
             rule: StepRule::Sign,
             start: Start::Uniform,
         }),
+        mode: InnerMode::Evaluation,
     })
 }
 

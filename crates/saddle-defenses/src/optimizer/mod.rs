@@ -9,7 +9,7 @@
 //!   who holds the old tensors sees them move.
 //! - Moments live in host memory in the dtype of the weights, `f32` or `f64`. Weights on another
 //!   device travel there and back once per step.
-//! - No weight decay and no clipping: none of the recipes here has them.
+//! - No weight decay, which the trainer adds to the gradients, and no clipping: none of the recipes here has it.
 //!
 //! [`naive`] does the same one number at a time.
 

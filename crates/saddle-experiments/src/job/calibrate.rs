@@ -14,7 +14,7 @@ use saddle_defenses::{DefensePlan, Natural, Sources, Trainer, TrainingPlan};
 use saddle_model::{Architecture, Initialization, LossKind, Network, Weights, initialize};
 use saddle_ops::{Draws, Norm, StepRule};
 
-use super::{Bench, CHUNK, TrainJob};
+use super::{Bench, CHUNK, TrainJob, batch_shape};
 use crate::Result;
 
 /// Steps that are timed: both norms of a training that takes them in turn.
@@ -102,7 +102,7 @@ fn untrained(bench: &Bench<'_>, architecture: &Architecture) -> Result<Network> 
 /// The first training digits, as many as there are up to `count`.
 fn some_digits(bench: &Bench<'_>, count: usize) -> Result<Examples> {
     let (data, count) = (&bench.data.train, count.min(bench.seen()));
-    let shape = (count, 1, data.rows, data.cols);
+    let shape = batch_shape(data, count);
     let images = Tensor::from_vec(data.pixels_f32(0..count), shape, &bench.machine.device)?;
     let labels = data.labels[..count].iter().map(|&label| u32::from(label)).collect();
     Ok(Examples::new(images, labels, (0..count as u64).collect())?)

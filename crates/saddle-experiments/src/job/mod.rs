@@ -232,17 +232,18 @@ impl Sample<'_> {
             name: String::new(),
             images: images.copied().collect(),
             labels: self.indices.iter().map(|&index| self.data.labels[index]).collect(),
+            channels: self.data.channels,
             rows: self.data.rows,
             cols: self.data.cols,
         };
         part.sha256()
     }
 
-    /// One chunk as images `(n, 1, rows, cols)` in `[0, 1]`, labels and ids.
+    /// One chunk as images `(n, channels, rows, cols)` in `[0, 1]`, labels and ids.
     fn examples(&self, chunk: usize, device: &Device) -> Result<Examples> {
         let end = self.indices.len().min((chunk + 1) * CHUNK);
         let indices = &self.indices[chunk * CHUNK..end];
-        let shape = (indices.len(), 1, self.data.rows, self.data.cols);
+        let shape = batch_shape(self.data, indices.len());
         let images = Tensor::from_vec(self.data.pixels_at(indices), shape, device)?;
         let labels = indices.iter().map(|&index| u32::from(self.data.labels[index])).collect();
         let ids = indices.iter().map(|&index| index as u64).collect();
@@ -256,6 +257,11 @@ impl Sample<'_> {
     fn chunk_len(&self, chunk: usize) -> usize {
         CHUNK.min(self.indices.len() - chunk * CHUNK)
     }
+}
+
+/// The shape of a batch of so many images of a data set.
+pub(crate) fn batch_shape(data: &Dataset, count: usize) -> (usize, usize, usize, usize) {
+    (count, data.channels, data.rows, data.cols)
 }
 
 /// A trained network: its key at once, its weights from the store when somebody needs them.

@@ -10,7 +10,7 @@ use saddle_attacks::Examples;
 use saddle_defenses::{Ended, KeepError, Progress, Sources, TrainObserver, Trainer, TrainingPlan};
 use saddle_model::{Architecture, Executor, Metadata, Network, from_bytes, load_network, to_bytes};
 
-use super::{Bench, Machine, REVISIONS, RunObserver, Stopwatch, Trained};
+use super::{Bench, Machine, REVISIONS, RunObserver, Stopwatch, Trained, batch_shape};
 use crate::{Error, Key, Result, Store, canonical_json, sha256_hex};
 
 const CHECKPOINT: &str = "checkpoint.safetensors";
@@ -193,7 +193,7 @@ impl TrainJob {
 fn training_examples(bench: &Bench<'_>) -> Result<Examples> {
     let data = &bench.data.train;
     let count = bench.seen();
-    let shape = (count, 1, data.rows, data.cols);
+    let shape = batch_shape(data, count);
     let images = Tensor::from_vec(data.pixels_f32(0..count), shape, &bench.machine.device)?;
     let labels = data.labels[..count].iter().map(|&label| u32::from(label)).collect();
     Ok(Examples::new(images, labels, (0..count as u64).collect())?)

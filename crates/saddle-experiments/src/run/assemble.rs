@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use saddle_attacks::{Judge, Verdict};
+use saddle_data::DatasetName;
 use saddle_report::bounds::Bound;
 use saddle_report::claims::Judged;
 use saddle_report::{
-    AttackNote, Cell, CellKey, Chart, Choice, DigitFigure, Fact, Failure, Figure, Ladder,
-    Provenance, Report, RivalRow, Status, adjust, paper::row_in_words,
+    AttackNote, Cell, CellKey, Chart, Choice, DatasetWords, DigitFigure, Fact, Failure, Figure,
+    Ladder, Provenance, Report, RivalRow, Status, adjust, paper::row_in_words,
 };
 
 use super::{BoundDetail, Laboratory, MemberDetail, Run, broken::broken};
@@ -118,6 +119,8 @@ pub(super) struct Book {
     pub(super) climbed: bool,
     /// Why figures and comparisons are missing, and what else a reader must know.
     gaps: Vec<String>,
+    /// Whether the paper has no figures for this data set.
+    beyond_the_paper: bool,
 }
 
 /// What a run says of a cell that it never reached.
@@ -129,6 +132,11 @@ pub(super) fn restricted(only: &[String]) -> String {
 }
 
 impl Book {
+    /// An empty book about a data set.
+    pub(super) fn about(dataset: DatasetName) -> Self {
+        Self { beyond_the_paper: !dataset.is_mnist(), ..Self::default() }
+    }
+
     /// Takes down a measured cell: a digit survives if it survives every attack.
     pub(super) fn cell(
         &mut self,
@@ -143,9 +151,15 @@ impl Book {
         let passes = attacks.iter().map(|attack| attack.passes_per_example).sum();
         let cell = Cell::measured(plan.key.clone(), correct, total, passes)
             .map_err(|error| Error::format("cell", error))?;
+        let cell = self.held(cell);
         self.cells.push(cell.clone());
         self.details.push(Detail { cell, digits: work.sample.clone(), ids, weights, attacks });
         Ok(())
+    }
+
+    /// The cell beside the paper's figure, or without where the paper is about other data.
+    fn held(&self, cell: Cell) -> Cell {
+        Cell { paper: cell.paper.filter(|_| !self.beyond_the_paper), ..cell }
     }
 
     /// The cells so far, digit by digit.
@@ -154,7 +168,8 @@ impl Book {
     }
 
     pub(super) fn failed_cell(&mut self, plan: &CellPlan, error: &Error) {
-        self.cells.push(Cell::failed(plan.key.clone()));
+        let cell = self.held(Cell::failed(plan.key.clone()));
+        self.cells.push(cell);
         self.failure(&name(&plan.key), error);
     }
 
@@ -211,7 +226,8 @@ impl Book {
         let found = std::mem::take(&mut self.cells);
         for plan in plans {
             let known = found.iter().find(|cell| is(cell, &plan.key)).cloned();
-            self.cells.push(known.unwrap_or_else(|| Cell::missing(plan.key.clone())));
+            let cell = known.unwrap_or_else(|| self.held(Cell::missing(plan.key.clone())));
+            self.cells.push(cell);
         }
         let place = |detail: &Detail| plans.iter().position(|plan| is(&detail.cell, &plan.key));
         self.details.sort_by_key(place);
@@ -247,6 +263,7 @@ impl Book {
         let choices = own.map(|c| Choice { name: c.name, value: c.value, evidence: c.evidence });
         let report = Report {
             profile: plan.name.clone(),
+            dataset: dataset(plan.dataset),
             seed: plan.seed,
             commit: laboratory.commit.to_owned(),
             cells: self.cells,
@@ -268,6 +285,12 @@ impl Book {
         };
         Ok((report, self.details, self.bounds))
     }
+}
+
+/// The data set for a reader; MNIST goes without saying.
+fn dataset(name: DatasetName) -> Option<DatasetWords> {
+    let classes = name.classes().map(str::to_owned).to_vec();
+    (!name.is_mnist()).then(|| DatasetWords { name: name.title().to_owned(), classes })
 }
 
 /// Where the numbers come from; nothing in it depends on when or how often the run was interrupted.

@@ -6,6 +6,7 @@
 
 mod atda;
 mod madry;
+mod residual;
 mod trades;
 mod tramer;
 
@@ -14,7 +15,7 @@ pub(crate) use madry::madry;
 use crate::weights::MOST_NAMED;
 use crate::{Architecture, Error, Layer, Parameter, Result};
 
-/// Every known architecture; names are unique.
+/// Every known architecture for images of 28 x 28.
 pub(crate) fn all() -> Vec<Architecture> {
     vec![
         madry(),
@@ -27,6 +28,20 @@ pub(crate) fn all() -> Vec<Architecture> {
     ]
 }
 
+/// Every known architecture for the images of CIFAR-10.
+pub(crate) fn for_cifar10() -> Vec<Architecture> {
+    vec![
+        residual::madry_cifar10(),
+        residual::madry_cifar10_narrow(),
+        residual::madry_cifar10_tiny(),
+    ]
+}
+
+/// All of both; names are unique.
+fn every() -> impl Iterator<Item = Architecture> {
+    all().into_iter().chain(for_cifar10())
+}
+
 fn convolution(
     name: &str,
     [in_channels, out_channels]: [usize; 2],
@@ -34,7 +49,8 @@ fn convolution(
     stride: usize,
     padding: usize,
 ) -> Layer {
-    Layer::Conv2d { name: name.to_owned(), in_channels, out_channels, kernel, stride, padding }
+    let (name, bias) = (name.to_owned(), true);
+    Layer::Conv2d { name, in_channels, out_channels, kernel, stride, padding, bias }
 }
 
 fn linear(name: &str, inputs: usize, outputs: usize) -> Layer {
@@ -42,11 +58,11 @@ fn linear(name: &str, inputs: usize, outputs: usize) -> Layer {
 }
 
 fn known() -> String {
-    all().iter().map(|known| known.name.clone()).collect::<Vec<_>>().join(", ")
+    every().map(|known| known.name).collect::<Vec<_>>().join(", ")
 }
 
 pub(crate) fn by_name(name: &str) -> Result<Architecture> {
-    let found = all().into_iter().find(|architecture| architecture.name == name);
+    let found = every().find(|architecture| architecture.name == name);
     found.ok_or_else(|| Error::UnknownNetwork { name: name.to_owned(), known: known() })
 }
 
@@ -55,7 +71,7 @@ pub(crate) fn infer(parameters: &[Parameter]) -> Result<Architecture> {
         let expected = architecture.parameters();
         expected.len() == parameters.len() && expected.iter().all(|one| parameters.contains(one))
     };
-    all().into_iter().find(fits).ok_or_else(|| {
+    every().find(fits).ok_or_else(|| {
         let some = parameters.iter().take(MOST_NAMED);
         let mut described: Vec<_> =
             some.map(|one| format!("{} {:?}", one.name, one.shape)).collect();
@@ -74,5 +90,5 @@ pub(crate) fn closest(parameters: &[Parameter]) -> Option<Architecture> {
     };
     let half =
         |architecture: &Architecture| 2 * shared(architecture) >= architecture.parameters().len();
-    all().into_iter().filter(half).max_by_key(shared)
+    every().filter(half).max_by_key(shared)
 }

@@ -1,4 +1,4 @@
-//! The engine: any list of layers on our CPU kernels, forward and back.
+//! The engine: layers on our CPU kernels, forward and back; all but those of residual networks.
 //!
 //! The network is cut at its `Flatten`. Before it an image never meets another one, so each runs through all of
 //! convolutions, ReLUs and pools on one thread while its activations are in the cache ([`images`]); behind it the rows of the

@@ -1,4 +1,5 @@
-//! The two machines that run any list of layers: candle (the reference, any device) and the engine (our CPU kernels).
+//! The two machines that run a list of layers: candle (the reference, any device) and the engine (our CPU kernels). Candle
+//! runs every layer; the engine refuses those of residual networks ([`Executor::check`]).
 //!
 //! An executor prepares weights once and then runs forward passes and pullbacks. Both follow the same definitions at ties:
 //! a pool's gradient goes to the first maximum of its window, the slope of ReLU at 0 is 0. Both drop the same units
@@ -11,7 +12,7 @@ mod engine;
 use candle_core::{DType, Tensor};
 use saddle_ops::{Kernels, Precision};
 
-use crate::{Architecture, Error, Mode, Pullback, Result, Weights};
+use crate::{Architecture, Error, Layer, Mode, Pullback, Result, Weights};
 use candle::Candle;
 use engine::Runner;
 
@@ -35,6 +36,32 @@ impl Executor {
             Self::Engine(kernels) => format!("engine-{}", kernels.name()),
             Self::EngineBf16(kernels) => format!("engine-{}+bf16", kernels.name()),
             Self::Candle => "candle".to_owned(),
+        }
+    }
+
+    /// Whether it runs every layer of an architecture. Candle does; the engine has no kernels for the layers of residual
+    /// networks.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnsupportedLayer`] naming the first layer that it does not run.
+    pub fn check(self, architecture: &Architecture) -> Result<()> {
+        let unsupported = |layer: &&Layer| match layer {
+            Layer::Conv2d { bias, .. } => !bias,
+            Layer::Relu
+            | Layer::MaxPool2d { .. }
+            | Layer::Flatten
+            | Layer::Linear { .. }
+            | Layer::Dropout { .. } => false,
+            _ => true,
+        };
+        match architecture.layers.iter().find(unsupported) {
+            Some(layer) if self != Self::Candle => Err(Error::UnsupportedLayer {
+                architecture: architecture.name.clone(),
+                layer: layer.title(),
+                executor: self.name(),
+            }),
+            _ => Ok(()),
         }
     }
 }
@@ -72,6 +99,7 @@ pub(crate) fn prepare(
             ),
         });
     }
+    executor.check(architecture)?;
     let (kernels, precision) = match executor {
         Executor::Candle => return Ok(Box::new(Candle::new(architecture, weights)?)),
         Executor::Engine(kernels) => (kernels, Precision::Full),

@@ -50,28 +50,36 @@ pub struct DigitPair {
     pub attacked: Picture,
 }
 
-/// A small grey picture: a PNG file as base64.
+/// A small picture, grey or coloured: a PNG file as base64.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Picture(String);
 
 impl Picture {
-    /// A picture of `width` by `height` pixels from their brightness, row by row; 255 is white.
+    /// A picture of `width` by `height` pixels from their brightness, row by row; 255 is white. Three times as many numbers
+    /// are planes of red, green and blue.
     ///
     /// # Errors
     ///
     /// [`Error::Picture`] when the sides are zero or do not fit the number of pixels.
     pub fn new(width: u32, height: u32, pixels: &[u8]) -> Result<Self> {
         let refuse = |message: String| Error::Picture { width, height, message };
-        if u64::from(width) * u64::from(height) != pixels.len() as u64 {
+        let places = u64::from(width) * u64::from(height);
+        let planes = [1, 3].into_iter().find(|planes| places * planes == pixels.len() as u64);
+        let Some(planes) = planes.filter(|_| places > 0) else {
             return Err(refuse(format!("{} pixels do not fill it", pixels.len())));
-        }
+        };
+        let color = if planes == 1 { png::ColorType::Grayscale } else { png::ColorType::Rgb };
+        // PNG wants the colours of a place side by side.
+        let places = places as usize;
+        let of_place = |place: usize| pixels[place..].iter().step_by(places).copied();
+        let data: Vec<u8> = (0..places).flat_map(of_place).collect();
         let mut bytes = Vec::new();
         let mut encoder = png::Encoder::new(&mut bytes, width, height);
-        encoder.set_color(png::ColorType::Grayscale);
+        encoder.set_color(color);
         encoder.set_depth(png::BitDepth::Eight);
         let written = encoder.write_header().and_then(|mut writer| {
-            writer.write_image_data(pixels)?;
+            writer.write_image_data(&data)?;
             writer.finish()
         });
         written.map_err(|error| refuse(error.to_string()))?;

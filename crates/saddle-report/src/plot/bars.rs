@@ -27,7 +27,7 @@ impl Report {
 fn summary(report: &Report, theme: Theme) -> String {
     let grids = grids(&report.cells);
     match grids.iter().find(|grid| grid.table == "table1").or(grids.first()) {
-        Some(grid) => accuracies(grid, theme),
+        Some(grid) => accuracies(report, grid, theme),
         None => drawing(WIDTH, 60, theme, |canvas| {
             canvas.text((16, 30), Anchor::Start, 16, false, color::FAINT, "no cell in this report");
         }),
@@ -35,7 +35,7 @@ fn summary(report: &Report, theme: Theme) -> String {
 }
 
 /// All cells of one table.
-pub(crate) fn accuracies(grid: &Grid<'_>, theme: Theme) -> String {
+pub(crate) fn accuracies(report: &Report, grid: &Grid<'_>, theme: Theme) -> String {
     // Columns without any measurement are named at the end instead of drawn.
     let (absent, columns): (Vec<_>, Vec<_>) =
         grid.columns.iter().partition(|column| column.is_missing());
@@ -45,7 +45,7 @@ pub(crate) fn accuracies(grid: &Grid<'_>, theme: Theme) -> String {
     let bars = HEAD + GROUP * columns.len() as i32 + LINE * lines as i32 + 44;
     let height = bars + LINE * absent.len() as i32;
     drawing(WIDTH, height as u32, theme, |canvas| {
-        head(canvas, grid);
+        head(canvas, report, grid);
         let (left, right) = SCALE;
         let lower = bars - 36;
         for tenth in [0, 25, 50, 75, 100] {
@@ -81,8 +81,8 @@ pub(crate) fn accuracies(grid: &Grid<'_>, theme: Theme) -> String {
     })
 }
 
-fn head(canvas: &Canvas<'_>, grid: &Grid<'_>) {
-    let title = format!("{}: accuracy on MNIST", words::table_title(grid));
+fn head(canvas: &Canvas<'_>, report: &Report, grid: &Grid<'_>) {
+    let title = format!("{}: accuracy on {}", words::table_title(grid), words::dataset(report));
     canvas.text((16, 22), Anchor::Start, 18, true, color::INK, &title);
     let words = "Under attack each bar is an upper bound: a better attack may find more.";
     canvas.text((16, 46), Anchor::Start, 13, false, color::FAINT, words);

@@ -18,7 +18,7 @@ use crate::Result;
 pub(super) struct Convolution {
     weight: Tensor,
     /// `(1, out, 1, 1)`.
-    bias: Tensor,
+    bias: Option<Tensor>,
     /// `(in, out, k, k)`, turned by half a turn.
     turned: Tensor,
     kernel: usize,
@@ -28,16 +28,28 @@ pub(super) struct Convolution {
 
 impl Convolution {
     /// `weight` is `(out, in, k, k)`, `bias` is `(out)`.
-    pub(super) fn new(weight: Tensor, bias: Tensor, stride: usize, padding: usize) -> Result<Self> {
+    pub(super) fn new(
+        weight: Tensor,
+        bias: Option<Tensor>,
+        stride: usize,
+        padding: usize,
+    ) -> Result<Self> {
         let (outputs, _, kernel, _) = weight.dims4()?;
         let turned = weight.flip(&[2, 3])?.transpose(0, 1)?.contiguous()?;
-        let bias = bias.reshape((1, outputs, 1, 1))?;
+        let bias = bias.map(|bias| bias.reshape((1, outputs, 1, 1))).transpose()?;
         Ok(Self { weight, bias, turned, kernel, stride, padding })
     }
 
     pub(super) fn forward(&self, images: &Tensor) -> Result<Tensor> {
         let sums = images.conv2d(&self.weight, self.padding, self.stride, 1, 1)?;
-        Ok(sums.broadcast_add(&self.bias)?)
+        match &self.bias {
+            Some(bias) => Ok(sums.broadcast_add(bias)?),
+            None => Ok(sums),
+        }
+    }
+
+    pub(super) fn has_bias(&self) -> bool {
+        self.bias.is_some()
     }
 
     /// Cotangent of images of this shape, `(n, in, h, w)`, given that of the result.

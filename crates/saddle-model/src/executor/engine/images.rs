@@ -127,7 +127,7 @@ impl<T: Real> ImagePart<T> {
                     let channels = part.output[2];
                     part.steps.push(Step::Dropout { layer: index, rate: *rate, channels });
                 }
-                Layer::Flatten | Layer::Linear { .. } => return Err(unexpected(layer)),
+                _ => return Err(unexpected(layer)),
             }
         }
         // No image is without a record, however empty: they are handed out side by side.

@@ -83,7 +83,7 @@ impl<T: Real> RowPart<T> {
                 }
                 // What is flat already stays as it is.
                 Layer::Flatten => {}
-                Layer::Conv2d { .. } | Layer::MaxPool2d { .. } => return Err(unexpected(layer)),
+                _ => return Err(unexpected(layer)),
             }
         }
         Ok(Self { steps, scratch: Store::default() })
