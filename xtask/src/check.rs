@@ -6,6 +6,8 @@
 
 mod deep;
 mod rooms;
+mod shards;
+mod slurm;
 
 use anyhow::bail;
 use clap::Args;
@@ -16,7 +18,8 @@ use crate::workspace::{UNOPTIMISED, Workspace};
 /// Flags of `cargo xtask check`.
 #[derive(Args)]
 pub(crate) struct Check {
-    /// Also the slow ones: AddressSanitizer and valgrind over the kernels, cargo-deny, twenty kills of a smoke run.
+    /// Also the slow ones: AddressSanitizer and valgrind over the kernels, cargo-deny, twenty kills of a smoke run, shards that
+    /// are killed, and a run on a Slurm of one node, set up for it on this machine, that loses its node on the way.
     #[arg(long)]
     deep: bool,
     /// Only the steps whose name contains this text; may be repeated.
@@ -36,11 +39,13 @@ const STEPS: [Step; 6] = [
     ("cuda", cuda),
 ];
 
-const DEEP: [Step; 4] = [
+const DEEP: [Step; 6] = [
     ("address-sanitizer", deep::address_sanitizer),
     ("valgrind", deep::valgrind),
     ("deny", deep::deny),
     ("kill-and-resume", deep::kill_and_resume),
+    ("shards", shards::killed),
+    ("slurm", slurm::node_lost),
 ];
 
 impl Check {

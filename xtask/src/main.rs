@@ -16,6 +16,7 @@ mod bench;
 mod check;
 mod peers;
 mod reproduce;
+mod slurm;
 mod wasm;
 mod web;
 mod workspace;

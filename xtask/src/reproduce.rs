@@ -1,17 +1,20 @@
 //! `cargo xtask reproduce`: build `saddle` in release mode and let it reproduce the paper.
 //!
 //! All numbers, and all resuming, are `saddle reproduce`'s: a run may be interrupted at any moment and finds its
-//! finished cells again under `--out`. What is decided here is the profile when none is given, and the features.
+//! finished cells again under `--out`. What is decided here is the profile when none is given, the features, and with
+//! `--slurm` which job runs where.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 
+use crate::slurm::Slurm;
 use crate::workspace::Workspace;
 
-/// Flags of `cargo xtask reproduce`; all but `--profile` and `--device` are handed over unread.
+/// Flags of `cargo xtask reproduce`; all but `--profile`, `--device` and those of Slurm are handed over unread.
 #[derive(Args)]
 pub(crate) struct Reproduce {
     /// How much work to do [default: paper where nvcc and a device are found, else quick].
@@ -45,8 +48,13 @@ pub(crate) struct Reproduce {
     #[arg(long, value_name = "DIR")]
     known: Option<PathBuf>,
     /// Start over: forget what an earlier run left under `--out`.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "slurm")]
     fresh: bool,
+    /// Work with others on one shared `--out`: begin with share I of N. See `saddle reproduce --help`.
+    #[arg(long, value_name = "I/N", conflicts_with_all = ["fresh", "slurm"])]
+    shard: Option<String>,
+    #[command(flatten)]
+    slurm: Slurm,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -144,41 +152,50 @@ impl Reproduce {
         }
         println!("device     {device}\nresults    {}", out.display());
 
-        let mut command = workspace.cargo(&["run", "--release", "--package", "saddle"]);
-        if device != "cpu" {
-            command = command.args(["--features", "cuda"]);
-        }
-        command = command.args(["--", "reproduce", "--device", device]).arg("--out").arg(&out);
-        for only in &self.only {
-            command = command.args(["--only", only]);
-        }
-        command = match &self.plan {
-            Some(plan) => command.arg("--plan").arg(workspace.meant(plan)),
-            None => command.args(["--profile", name]),
+        let features: &[&str] = if device == "cpu" { &[] } else { &["--features", "cuda"] };
+        let committed = workspace.root().join("results").join(folder);
+        let known = match &self.known {
+            Some(known) => Some(workspace.meant(known)),
+            None => Some(committed).filter(|own| *own != out && own.is_dir() && !self.fresh),
         };
-        if let Some(data) = &self.data {
-            command = command.arg("--data").arg(workspace.meant(data));
+        let meant = |path: &Option<PathBuf>| path.as_ref().map(|path| workspace.meant(path));
+        let paths = [
+            ("--out", Some(out.clone())),
+            ("--plan", meant(&self.plan)),
+            ("--data", meant(&self.data)),
+            ("--weights-dir", meant(&self.weights_dir)),
+            ("--known", known),
+        ];
+        let mut arguments = ["reproduce", "--device", device].map(OsString::from).to_vec();
+        let mut add = |flag: &str, value: OsString| arguments.extend([OsString::from(flag), value]);
+        for (flag, path) in paths {
+            if let Some(path) = path {
+                add(flag, path.into_os_string());
+            }
+        }
+        if self.plan.is_none() {
+            add("--profile", name.into());
+        }
+        for only in &self.only {
+            add("--only", only.into());
         }
         if let Some(seed) = self.seed {
-            command = command.args(["--seed", &seed.to_string()]);
-        }
-        if let Some(folder) = &self.weights_dir {
-            command = command.arg("--weights-dir").arg(workspace.meant(folder));
+            add("--seed", seed.to_string().into());
         }
         if self.only_given {
-            command = command.arg("--only-given");
+            arguments.push("--only-given".into());
         }
-        let committed = workspace.root().join("results").join(folder);
-        match &self.known {
-            Some(known) => command = command.arg("--known").arg(workspace.meant(known)),
-            None if committed != out && committed.is_dir() && !self.fresh => {
-                command = command.arg("--known").arg(committed);
-            }
-            None => {}
+        if self.slurm.is_wanted() {
+            return self.slurm.run(workspace, features, &arguments, &out);
+        }
+        if let Some(shard) = &self.shard {
+            arguments.push(format!("--shard={shard}").into());
         }
         if self.fresh {
-            command = command.arg("--fresh");
+            arguments.push("--fresh".into());
         }
+        let command = workspace.cargo(&["run", "--release", "--package", "saddle"]);
+        let command = command.args(features).arg("--").args(&arguments);
         // Ctrl-C reaches both of us: `saddle` stops at the next safe place, and we wait for its word.
         ctrlc::set_handler(|| {}).context("cannot leave Ctrl-C to saddle")?;
         let status = std::process::Command::from(command).status().context("cannot start cargo")?;

@@ -73,6 +73,12 @@ pub enum Error {
     /// The observer asked to stop; everything up to the last checkpoint is in the store.
     #[error("interrupted; run the same command again and it goes on where it stopped")]
     Interrupted,
+    /// Another process that shares the store works on it, or is to.
+    #[error("another process that shares the store works on it, or is to")]
+    Elsewhere,
+    /// Another process that shares the store has worked on it in vain; in that process's words.
+    #[error("{0}")]
+    Failed(String),
     /// Something that the store or the report holds does not have the form it should have.
     #[error("{what}: {message}")]
     Format {

@@ -8,6 +8,7 @@
 //! of the algorithm. It is noted beside the result.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
@@ -72,6 +73,19 @@ impl Key {
     /// The 64 hexadecimal digits.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl FromStr for Key {
+    type Err = Error;
+
+    /// Reads the 64 hexadecimal digits.
+    fn from_str(text: &str) -> Result<Self> {
+        let hexadecimal = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if text.len() == 64 && hexadecimal {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(Error::format("key", format!("`{text}` is not 64 hexadecimal digits in lower case")))
     }
 }
 

@@ -8,6 +8,9 @@
 //! the program's version and what `Cargo.lock` says of its dependencies, and the kernels. So the same work is never done twice, a changed setting never meets an old result,
 //! and a run that was killed goes on where it was.
 //!
+//! Several processes may share a store, on one machine or on many: each job is worked on by one of them, whoever dies is
+//! replaced, and the report is that of a single run ([`Sharing`]).
+//!
 //! # Invariants
 //!
 //! - The report is a pure function of plan, data, program and kernels. Times are kept apart.
@@ -17,7 +20,8 @@
 //! # What is deliberately absent
 //!
 //! Nothing is printed: an observer ([`RunObserver`]) hears of everything. No environment variable is
-//! read. The clock is read only to write down how long jobs took and to say how long they may take.
+//! read. The clock is read only to write down how long jobs took, to say how long they may take, and to tell a dead process
+//! from a living one.
 
 mod agenda;
 mod card;
@@ -29,12 +33,15 @@ mod given;
 mod job;
 mod key;
 mod known;
+mod leases;
 mod lock;
+mod masking;
 mod methods;
 mod nearest;
 mod paper;
 mod plan;
 mod run;
+mod share;
 mod store;
 mod validate;
 mod write;
@@ -48,7 +55,9 @@ pub use given::Given;
 pub use job::{Data, Machine, RunObserver, Unobserved};
 pub use key::{Key, Program, canonical_json, sha256_hex};
 pub use known::Known;
+pub use leases::Patience;
 pub use lock::locked;
+pub use masking::{RadiusTrial, Trials, measure_masking};
 pub use nearest::{Among, TowardNearest, nearest_of_other_classes, toward_nearest};
 pub use plan::{
     AttackPlan, BoundThreat, Bounds, BudgetCurve, Choice, Climb, CompassPlan, Curve, EpsilonCurve,
@@ -56,8 +65,9 @@ pub use plan::{
     Precision, RivalThreat, Rivals, Row, RungAttack, RungPlan, StepCurve, Table,
 };
 pub use run::{
-    AttackDetail, BoundDetail, Detail, Finished, JobTime, Laboratory, MemberDetail, Outside, Stage,
-    Stages,
+    AttackDetail, BoundDetail, Detail, Finished, JobEntry, JobKind, JobTime, Laboratory,
+    MemberDetail, Outside, Stage, Stages,
 };
+pub use share::{Role, Shard, Sharing};
 pub use store::{AtomicDisk, Disk, Store};
 pub use write::{check_writable, erase_report, render, write_all};

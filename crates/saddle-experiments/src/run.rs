@@ -4,7 +4,7 @@
 //! left to do is known and can be estimated. Networks are trained when the first cell needs them.
 //! A job that fails takes its cells with it and no others. A stop that was asked for ends the run
 //! with a report of what is there; a disk that refuses ends it with an error. Both keep all finished
-//! work.
+//! work. Where several processes share the store, each takes the jobs that no other one works on.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -20,9 +20,10 @@ use crate::job::{Bench, Data, Machine, RunObserver, SampleJob, Survey, TrainJob,
 use crate::known::Known;
 use crate::paper::{CellPlan, Work, ascent_in_words, cells};
 use crate::plan::{Figure1, Plan, Rivals};
-use crate::write::write_cells;
+use crate::share::Sharing;
 use crate::{Error, Key, Result, Store};
 use bounds::BoundPlan;
+use turns::{Next, Turns, unless_elsewhere};
 
 mod assemble;
 mod bounds;
@@ -30,15 +31,18 @@ mod broken;
 mod claims;
 mod curves;
 mod ladder;
+mod listing;
 mod members;
 mod networks;
 mod rivals;
 mod stages;
 mod takeover;
 mod tally;
+mod turns;
 
 pub use assemble::{AttackDetail, Detail};
 pub use bounds::BoundDetail;
+pub use listing::{JobEntry, JobKind};
 pub use members::MemberDetail;
 pub use stages::{Stage, Stages};
 
@@ -65,6 +69,8 @@ pub struct Outside {
     pub known: Known,
     /// Folder of the report, for its `cells.jsonl` to be written whenever a cell is finished.
     pub out: Option<PathBuf>,
+    /// What this run works on where others share the store.
+    pub sharing: Sharing,
 }
 
 /// What a run leaves: the report, one line per cell with the fate of every digit, and the times.
@@ -80,6 +86,8 @@ pub struct Finished {
     pub times: Vec<JobTime>,
     /// Whether the observer stopped the run before its end.
     pub interrupted: bool,
+    /// Jobs that other processes on the store were still working on when this run, a shard, left.
+    pub left: usize,
 }
 
 /// How long a job took.
@@ -163,26 +171,45 @@ impl Laboratory<'_> {
         }
         let ladder = run.ladder(self.plan, only, &restricted, &mut book)?;
         let drawings = run.drawings(self.plan, only, &restricted, &mut book)?;
-        let mut seen = BTreeSet::new();
-        let mut passes = run.passes_beyond(&cells, figure, rivals, &mut seen)?;
-        if let Some(ladder) = ladder {
-            let networks = ladder::networks(self.plan, ladder);
-            passes = passes.saturating_add(run.ladder_passes(ladder, &networks, &mut seen)?);
-        }
-        observer.planned(passes.saturating_add(run.drawing_passes(&drawings, &mut seen)?));
-
-        let outcome = run.all(&cells, &bounds, figure, rivals, &mut book, observer);
-        let outcome = outcome.and_then(|()| match ladder {
-            Some(ladder) => run.climb(ladder, &mut book, observer),
-            None => Ok(()),
-        });
-        let outcome = outcome.and_then(|()| run.draw(&drawings, &mut book, observer));
+        let (remarks, gathers) = (book.remarks().to_vec(), run.turns.gathers());
+        let mut left = 0;
+        let outcome = loop {
+            book = assemble::Book::with(self.plan.dataset, remarks.clone(), gathers);
+            let mut seen = BTreeSet::new();
+            let mut passes = run.passes_beyond(&cells, figure, rivals, &mut seen)?;
+            if let Some(ladder) = ladder {
+                let networks = ladder::networks(self.plan, ladder);
+                passes = passes.saturating_add(run.ladder_passes(ladder, &networks, &mut seen)?);
+            }
+            observer.planned(passes.saturating_add(run.drawing_passes(&drawings, &mut seen)?));
+            for bound in &bounds {
+                seen.insert(bound.key()?);
+            }
+            run.share(&seen);
+            let outcome = run.ahead(&seen, observer);
+            let outcome = outcome
+                .and_then(|()| run.all(&cells, &bounds, figure, rivals, &mut book, observer));
+            let outcome = outcome.and_then(|()| match ladder {
+                Some(ladder) => run.climb(ladder, &mut book, observer),
+                None => Ok(()),
+            });
+            let outcome = outcome.and_then(|()| run.draw(&drawings, &mut book, observer));
+            match outcome.and_then(|()| run.turns.next(observer)) {
+                Ok(Next::Pass) => {}
+                Ok(Next::Close) => break Ok(()),
+                Ok(Next::Leave(others)) => {
+                    left = others;
+                    break Ok(());
+                }
+                Err(error) => break Err(error),
+            }
+        };
         let interrupted = match outcome {
             Ok(()) => false,
             Err(Error::Interrupted) => true,
             Err(error) => return Err(error),
         };
-        if interrupted {
+        if interrupted || left > 0 {
             book.stopped(!bounds.is_empty(), figure.is_some(), rivals.is_some());
             book.stopped_on_the_ladder(ladder);
             curves::stopped(&drawings, &mut book, assemble::STOPPED);
@@ -191,7 +218,7 @@ impl Laboratory<'_> {
         book.mark_broken(&cells);
         let times = run.all_times();
         let (report, details, bounds) = book.close(self, &bench, &run, &cells)?;
-        Ok(Finished { report, details, bounds, times, interrupted })
+        Ok(Finished { report, details, bounds, times, interrupted, left })
     }
 
     /// Trains one network of the plan, or finds it in the store: the bytes of its weight file.
@@ -207,7 +234,15 @@ impl Laboratory<'_> {
         let mut run = Run::new(&bench, &outside)?;
         let id = NetworkId { name: name.to_owned(), number: 0 };
         observer.planned(run.training_passes(&id, &mut BTreeSet::new())?);
-        run.trained(&id, observer)?.bytes(&bench)
+        loop {
+            match run.trained(&id, observer) {
+                // Another process trains it, or what it needs.
+                Err(Error::Elsewhere) => {
+                    run.turns.next(observer)?;
+                }
+                trained => return trained?.bytes(&bench),
+            }
+        }
     }
 }
 
@@ -241,9 +276,22 @@ struct Run<'a> {
     times: Vec<JobTime>,
     /// Attack jobs that this run had to work on.
     worked: usize,
+    turns: Turns<'a>,
 }
 
 impl Run<'_> {
+    /// Finds out which of all these jobs are this run's own.
+    fn share(&mut self, jobs: &BTreeSet<Key>) {
+        let mut trainings = self.training_costs();
+        trainings.retain(|key, _| jobs.contains(key));
+        self.turns.share(&trainings, jobs);
+    }
+
+    /// Where others wait for networks: those first.
+    fn ahead(&mut self, jobs: &BTreeSet<Key>, observer: &mut dyn RunObserver) -> Result<()> {
+        if self.turns.trains_first() { self.train_ahead(jobs, observer) } else { Ok(()) }
+    }
+
     /// Takes down the time of a job and, if it was worked on, tells the observer how it ended.
     fn ended<T>(
         &mut self,
@@ -296,7 +344,7 @@ impl Run<'_> {
                     book.cell(cell, work, self.ids(work)?, attacks, weights)?;
                     if let Some(folder) = self.outside.out.as_ref().filter(|_| self.worked > before)
                     {
-                        write_cells(folder, book.details())?;
+                        self.turns.write_cells(folder, book.details())?;
                     }
                 }
                 Err(error) if error.is_fatal() => return Err(error),
@@ -336,18 +384,20 @@ impl Run<'_> {
         let what = format!("{} {} on {}", cell.key.table, cell.key.row, cell.key.network);
         let sample = self.bench.sample(&work.sample)?;
         let mut attacks = Vec::new();
+        let mut elsewhere = false;
         for job in &work.jobs {
             if let Some(known) = self.known_attack(&work.network, &sample, job.as_ref())? {
                 attacks.push(known.detail);
                 continue;
             }
-            let survey = self.survey(&what, &work.network, &work.sample, job.as_ref(), observer)?;
+            let survey = self.survey(&what, &work.network, &work.sample, job.as_ref(), observer);
+            let Some(survey) = unless_elsewhere(survey, &mut elsewhere)? else { continue };
             let network = self.trained(&work.network, observer)?;
             let key = job.key(self.bench, &network.key, &sample)?;
             let commit = self.bench.commit_of(&key);
             attacks.push(AttackDetail::of(job.as_ref(), &survey, work.judge, key, commit));
         }
-        Ok(attacks)
+        if elsewhere { Err(Error::Elsewhere) } else { Ok(attacks) }
     }
 
     /// One attack job, with its network trained first if need be.
@@ -361,36 +411,33 @@ impl Run<'_> {
     ) -> Result<Survey> {
         let bench = self.bench;
         let sample = bench.sample(sample)?;
-        let trained = self.trained(network, observer)?;
+        let trained = self.input(network, observer)?;
         let key = job.key(bench, &trained.key, &sample)?;
         let known = bench.store.result(&key).is_some();
         self.worked += usize::from(!known);
         let detail = job.words().unwrap_or_else(|| "natural accuracy".to_owned());
         let what = format!("{what} (seed {}): {detail}", self.seed(network));
-        if !known {
-            observer.begin(&what);
-        }
-        let outcome = job.run(bench, &trained, &sample, observer);
-        self.ended(&what, &key, known, &outcome, observer);
-        outcome
+        self.work(&what, &key, known, observer, |observer| {
+            job.run(bench, &trained, &sample, observer)
+        })
     }
 
     fn curves(&mut self, figure: &Figure1, observer: &mut dyn RunObserver) -> Result<Figure> {
         let mut series = Vec::new();
         let mut attacks: Vec<String> = Vec::new();
+        let mut elsewhere = false;
         for (label, network, job) in agenda::curves(self.bench.plan, figure) {
             let bench = self.bench;
             let sample = bench.sample(&figure.digits)?;
-            let trained = self.trained(&network, observer)?;
+            let trained = self.input(&network, observer);
+            let Some(trained) = unless_elsewhere(trained, &mut elsewhere)? else { continue };
             let what = format!("figure1: {label}");
             let key = job.key(bench, &trained.key, &sample)?;
             let known = bench.store.result(&key).is_some();
-            if !known {
-                observer.begin(&what);
-            }
-            let outcome = job.run(bench, &trained, &sample, observer);
-            self.ended(&what, &key, known, &outcome, observer);
-            let curve = outcome?;
+            let curve = self.work(&what, &key, known, observer, |observer| {
+                job.run(bench, &trained, &sample, observer)
+            });
+            let Some(curve) = unless_elsewhere(curve, &mut elsewhere)? else { continue };
             let (norm, epsilon) = (job.threat.norm, job.threat.epsilon.get());
             let words = format!("{} ({norm} within {epsilon})", ascent_in_words(&job.ascent, 1));
             if !attacks.contains(&words) {
@@ -398,6 +445,9 @@ impl Run<'_> {
             }
             let label = format!("{label} ({} of {} digits stand)", curve.robust, curve.total);
             series.push(Series::from_steps(label, self.bench.plan.seed, &curve.steps));
+        }
+        if elsewhere {
+            return Err(Error::Elsewhere);
         }
         let caption = format!(
             "{} {} No early stop: fooled digits stay to the last step. Seed of the attacks: {}. {}.",

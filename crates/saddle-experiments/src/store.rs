@@ -6,6 +6,8 @@
 //! STORE/ab/ab12…/seconds             how long was worked on it, all stretches together
 //! STORE/ab/ab12…/parts/NAME          partial state: a training checkpoint, a chunk of 100 examples
 //! STORE/ab/ab12…/result              the finished result; once it exists the parts are gone
+//! STORE/failures/ab12…               why a job failed, until it has a result
+//! STORE/leases/                      who works on what right now
 //! ```
 //!
 //! # Invariants
@@ -21,7 +23,9 @@
 //!
 //! No index, no lock: two runs on one store write the same bytes to the same places. When one of them
 //! finishes a job, its parts vanish under the hands of the other, which then makes their folder anew.
+//! The leases keep runs from doing the same work; nothing that is kept depends on them.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Write as _};
@@ -38,8 +42,10 @@ Deleting it costs time, nothing else: the next run computes what is missing.\n";
 const MAGIC: &str = "saddle-entry-1";
 const IGNORE: &str = ".gitignore";
 const IGNORE_TEXT: &str = "*\n";
+const FAILURES: &str = "failures";
+const LEASES: &str = "leases";
 /// How the names of files begin that are not yet in their place.
-const UNFINISHED: &str = ".unfinished-";
+pub(crate) const UNFINISHED: &str = ".unfinished-";
 /// How often a write is tried when its folder vanishes meanwhile.
 const ATTEMPTS: usize = 5;
 
@@ -75,19 +81,24 @@ impl Disk for AtomicDisk {
 fn put_in_place(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().ok_or_else(|| io::Error::other("the path has no folder"))?;
     create_folders(folder)?;
+    let mut file = draft(folder, UNFINISHED)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|e| e.error)?;
+    flush_folder(folder)
+}
+
+/// A new file in a folder, under a name that begins so and that nothing there has; gone when it is dropped.
+pub(crate) fn draft(folder: &Path, prefix: &str) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(UNFINISHED);
+    builder.prefix(prefix).rand_bytes(12);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
         // A temporary file is private by default; a result is for everyone the umask allows.
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
-    let mut file = builder.tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|e| e.error)?;
-    flush_folder(folder)
+    builder.tempfile_in(folder)
 }
 
 /// Creates a folder and its ancestors; each new one is an entry of its parent that must reach the
@@ -185,7 +196,8 @@ impl Store {
         sweep(root);
         for entry in fs::read_dir(root).map_err(read)? {
             let path = entry.map_err(read)?.path();
-            if is_shelf(&path) {
+            let ours = [FAILURES, LEASES].map(|name| root.join(name));
+            if is_shelf(&path) || ours.contains(&path) && path.is_dir() {
                 fs::remove_dir_all(&path).map_err(|source| refused(&path, source))?;
             }
         }
@@ -234,7 +246,43 @@ impl Store {
         self.write(&folder.join("job.json"), &description)?;
         self.write(&folder.join("result"), &sealed(result))?;
         self.tidy(&folder);
+        // Whatever went wrong before does no more.
+        let _ = fs::remove_file(self.failure_path(key));
         Ok(())
+    }
+
+    /// Notes why a job failed, for other processes that wait for it; a result removes the note.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Write`]; an earlier note is then still there.
+    pub fn put_failure(&self, key: &Key, note: &str) -> Result<()> {
+        self.write(&self.failure_path(key), &sealed(note.as_bytes()))
+    }
+
+    /// The last note of why a job failed, if it has no result since.
+    pub fn failure(&self, key: &Key) -> Option<String> {
+        String::from_utf8(read_verified(&self.failure_path(key))?).ok()
+    }
+
+    /// Where [`Store::put_failure`] puts its note of a job.
+    pub fn failure_path(&self, key: &Key) -> PathBuf {
+        self.root.join(FAILURES).join(key.as_str())
+    }
+
+    /// All notes of failures, by the names of their keys.
+    pub(crate) fn failures(&self) -> BTreeMap<String, String> {
+        let entries = fs::read_dir(self.root.join(FAILURES)).into_iter().flatten().flatten();
+        let notes = entries.filter_map(|entry| {
+            let note = String::from_utf8(read_verified(&entry.path())?).ok()?;
+            Some((entry.file_name().to_str()?.to_owned(), note))
+        });
+        notes.collect()
+    }
+
+    /// The folder in which processes say what they are working on.
+    pub(crate) fn leases(&self) -> PathBuf {
+        self.root.join(LEASES)
     }
 
     /// A piece of partial state, if it is there and undamaged.

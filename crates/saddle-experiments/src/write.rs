@@ -115,6 +115,11 @@ pub(crate) fn write_cells(folder: &Path, details: &[Detail]) -> Result<()> {
     put_lines(folder, CELLS, details)
 }
 
+/// How many cells a folder's `cells.jsonl` holds.
+pub(crate) fn count_cells(folder: &Path) -> usize {
+    fs::read(folder.join(CELLS)).map_or(0, |text| text.iter().filter(|&&b| b == b'\n').count())
+}
+
 /// Makes the forms to read and to compute with again from a folder's `report.json`.
 ///
 /// # Errors

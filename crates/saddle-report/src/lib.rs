@@ -26,6 +26,7 @@
 //! | `rivals` | [`RivalRow`], [`compare`]: attacks held against each other on the same digits |
 //! | `report` | [`Report`], [`Provenance`], [`Finding`], to and from JSON |
 //! | [`claims`] | claims decided by rules of the plan, and causes of differences from the paper |
+//! | [`masking`] | whether a network's gradients are masked: a verdict from measured indicators |
 //! | [`statistics`] | Wilson interval, paired differences, McNemar's test, equivalence, Holm's adjustment |
 //! | [`paper`] | Table 1 of Li, Chen, Wang and Carin (2019), as printed |
 //! | `grid`, `words` | cells sorted into networks and rows; the sentences, said once for every form |
@@ -44,6 +45,7 @@ mod grid;
 mod html;
 pub mod ladder;
 mod markdown;
+pub mod masking;
 mod number;
 pub mod paper;
 mod plot;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use saddle_data::DatasetName;
+use saddle_experiments::{Key, Shard};
 use saddle_model::LossKind;
 use saddle_ops::{Norm, Radius, StepRule};
 
@@ -429,7 +430,8 @@ pub(crate) enum JudgeName {
 ///
 /// Everything that is finished lies in a store and is never computed twice; trainings resume from a
 /// checkpoint at most ten seconds old, attacks by chunks of 100 digits. So a run can be stopped,
-/// killed or moved, and the same command goes on to the same report.
+/// killed or moved, and the same command goes on to the same report. Several of these commands, on one
+/// machine or on many, may share a folder: each job is worked on by one of them.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Examples:
@@ -437,9 +439,13 @@ Examples:
   saddle reproduce --profile quick --only table1 --only figure1 --out results/quick
   saddle reproduce --plan my-plan.toml --seed 2 --data /data/mnist --out results/mine
   saddle reproduce --profile quick --weights-dir released --only-given --out results/released
+  saddle reproduce --profile cpu --shard 2/3 --out /shared/cpu   on the second of three machines
 
 Parts that a plan marks `on_request` run only when --only names them; `--only selection` measures
-candidate settings on training digits that no network saw.")]
+candidate settings on training digits that no network saw.
+
+Machines that share a folder must compute with the same kernels, or they share no result: set
+SADDLE_KERNELS to one name on all of them where their processors differ.")]
 pub(crate) struct Reproduce {
     #[command(flatten)]
     pub(crate) plan: PlanChoice,
@@ -469,8 +475,22 @@ pub(crate) struct Reproduce {
     /// trained only for what is not known.
     #[arg(long, value_name = "DIR")]
     pub(crate) known: Option<PathBuf>,
+    /// Share the work with others that run this command on the same folder: begin with share I of N, then
+    /// take what nobody works on. The jobs of a process that dies are taken over a minute later. Ends when
+    /// all that is left is in the hands of others; whoever is last writes the report.
+    #[arg(long, value_name = "I/N")]
+    pub(crate) shard: Option<Shard>,
+    /// Compute nothing: write the report of what the store holds.
+    #[arg(long, conflicts_with = "shard")]
+    pub(crate) gather: bool,
+    /// Print the jobs that are left, one line of JSON each, and stop there.
+    #[arg(long, conflicts_with_all = ["shard", "gather"])]
+    pub(crate) list_jobs: bool,
+    /// Work on the job of this key alone, whose inputs must be in the store, and write no report; repeatable.
+    #[arg(long = "job", value_name = "KEY", conflicts_with_all = ["shard", "gather", "list_jobs"])]
+    pub(crate) jobs: Vec<Key>,
     /// Forget the store and the report and start from nothing.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["shard", "gather", "list_jobs", "jobs"])]
     pub(crate) fresh: bool,
     #[command(flatten)]
     pub(crate) computing: Computing,

@@ -51,6 +51,8 @@ pub(crate) struct Progress {
     stop: Stop,
     checkpoint_due: Instant,
     job_started: Instant,
+    /// What was last waited for.
+    awaited: String,
 }
 
 impl Progress {
@@ -63,7 +65,8 @@ impl Progress {
             bar.set_style(style.progress_chars("=> "));
         }
         let now = Instant::now();
-        Self { bar, quiet, stop, checkpoint_due: now + FIRST_CHECKPOINT, job_started: now }
+        let checkpoint_due = now + FIRST_CHECKPOINT;
+        Self { bar, quiet, stop, checkpoint_due, job_started: now, awaited: String::new() }
     }
 
     pub(crate) fn close(&self) {
@@ -82,8 +85,17 @@ impl Progress {
 
 impl RunObserver for Progress {
     fn planned(&mut self, passes: u64) {
-        self.bar.set_length(passes.max(1));
+        // Told again where others share the work: what is done stays done.
+        self.bar.set_length(self.bar.position().saturating_add(passes).max(1));
         self.bar.reset_eta();
+    }
+
+    fn waiting(&mut self, detail: &str) {
+        self.bar.set_message(detail.to_owned());
+        if self.bar.is_hidden() && self.awaited != detail {
+            self.line(detail);
+        }
+        detail.clone_into(&mut self.awaited);
     }
 
     fn begin(&mut self, job: &str) {

@@ -9,6 +9,7 @@ mod claims_shown;
 mod curves;
 mod json;
 mod ladder;
+mod masking;
 mod paired;
 mod render;
 mod rivals;

@@ -180,3 +180,18 @@ fn a_flag_that_the_attack_does_not_have() {
     assert!(line("apgd-t", "l2", &["--steps", "3", "--targets", "2"]).contains("cannot read w"));
     assert!(line("standard", "l2", &["--queries", "3"]).contains("cannot read w"));
 }
+
+#[test]
+fn a_share_of_nothing_and_a_job_of_no_plan() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    let reproduce = ["reproduce", "--profile", "smoke", "--out", out];
+    let with = |flags: &[&'static str]| [&reproduce[..], flags].concat();
+    for shard in ["--shard=0/3", "--shard=4/3", "--shard=half"] {
+        refused(&with(&[shard]), &["shard", "2/3"]);
+    }
+    refused(&with(&["--job=abc"]), &["64 hexadecimal digits"]);
+    for other in ["--fresh", "--gather", "--list-jobs"] {
+        refused(&with(&["--shard=1/2", other]), &[other, "cannot be used"]);
+    }
+}

@@ -68,17 +68,15 @@ pub(super) fn kill_and_resume(workspace: &Workspace) -> anyhow::Result<String> {
 
     let undisturbed = folder.join("undisturbed");
     let start = Instant::now();
-    ensure!(smoke(&program, &undisturbed)?.wait()?.success(), "the undisturbed run failed");
+    ensure!(smoke(&program, &undisturbed, &[])?.wait()?.success(), "the undisturbed run failed");
     let whole = start.elapsed();
     let expected = report(&undisturbed)?;
 
-    // The seed is the time, and is printed: a failure can be told from bad luck, if not repeated to the millisecond.
-    let seed = std::time::SystemTime::UNIX_EPOCH.elapsed()?.as_nanos() as u64;
-    let mut moments = Moments(seed | 1);
+    let (mut moments, seed) = Moments::of_now()?;
     let (mut kills, mut finished) = (0, 0);
     let mut out = folder.join("killed-0");
     while kills < KILLS {
-        let mut child = smoke(&program, &out)?;
+        let mut child = smoke(&program, &out, &[])?;
         let death = Instant::now() + moments.next(whole / 2);
         let ended = loop {
             if let Some(status) = child.try_wait()? {
@@ -106,7 +104,7 @@ pub(super) fn kill_and_resume(workspace: &Workspace) -> anyhow::Result<String> {
         }
     }
     ensure!(
-        smoke(&program, &out)?.wait()?.success(),
+        smoke(&program, &out, &[])?.wait()?.success(),
         "the run after the last kill failed (seed {seed})"
     );
     compare(&expected, &report(&out)?)
@@ -118,17 +116,19 @@ pub(super) fn kill_and_resume(workspace: &Workspace) -> anyhow::Result<String> {
     ))
 }
 
-fn smoke(program: &Path, out: &Path) -> anyhow::Result<Child> {
+/// Starts a smoke run with further flags.
+pub(super) fn smoke(program: &Path, out: &Path, flags: &[&str]) -> anyhow::Result<Child> {
     Command::new(program)
         .args(["reproduce", "--profile", "smoke", "--out"])
         .arg(out)
+        .args(flags)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .with_context(|| format!("cannot start {}", program.display()))
 }
 
-fn report(out: &Path) -> anyhow::Result<Value> {
+pub(super) fn report(out: &Path) -> anyhow::Result<Value> {
     let path = out.join("report.json");
     let text = std::fs::read(&path).with_context(|| format!("no report at {}", path.display()))?;
     let mut report = serde_json::from_slice(&text)?;
@@ -152,7 +152,7 @@ fn forget_times(value: &mut Value) {
     }
 }
 
-fn compare(expected: &Value, found: &Value) -> anyhow::Result<()> {
+pub(super) fn compare(expected: &Value, found: &Value) -> anyhow::Result<()> {
     if expected == found {
         return Ok(());
     }
@@ -167,11 +167,17 @@ fn compare(expected: &Value, found: &Value) -> anyhow::Result<()> {
 }
 
 /// Moments of death: xorshift, because xtask has no other use for random numbers.
-struct Moments(u64);
+pub(super) struct Moments(u64);
 
 impl Moments {
+    /// Begins with the time, which is printed: a failure can be told from bad luck, if not repeated to the millisecond.
+    pub(super) fn of_now() -> anyhow::Result<(Self, u64)> {
+        let seed = std::time::SystemTime::UNIX_EPOCH.elapsed()?.as_nanos() as u64;
+        Ok((Self(seed | 1), seed))
+    }
+
     /// A duration below `limit`.
-    fn next(&mut self, limit: Duration) -> Duration {
+    pub(super) fn next(&mut self, limit: Duration) -> Duration {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

@@ -101,8 +101,8 @@ impl Machine {
 
 /// Who watches a run, says when a checkpoint is due and when to stop.
 pub trait RunObserver {
-    /// Before anything starts: forward and backward passes that the whole run is expected to take,
-    /// results that are already in the store not counted.
+    /// Before anything starts, and again where other processes share the store: forward and backward passes
+    /// that are left to do, results that are already in the store not counted.
     fn planned(&mut self, _passes: u64) {}
 
     /// A job starts.
@@ -113,6 +113,9 @@ pub trait RunObserver {
 
     /// A job has ended; `failure` says why it has no result.
     fn end(&mut self, _job: &str, _failure: Option<&str>) {}
+
+    /// Nothing is left to do here until another process on the store comes to an end; `detail` says which and where.
+    fn waiting(&mut self, _detail: &str) {}
 
     /// Asked after every training step: is a checkpoint due?
     fn wants_checkpoint(&mut self) -> bool {

@@ -16,6 +16,7 @@ use crate::{Error, Key, Result, Store, canonical_json, sha256_hex};
 const CHECKPOINT: &str = "checkpoint.safetensors";
 
 /// What a training job does.
+#[derive(Clone)]
 pub(crate) struct TrainJob {
     pub(crate) architecture: Architecture,
     /// The recipe. It names the networks that the defence trains against by their keys, so that these are part of its own.

@@ -121,10 +121,15 @@ pub(super) struct Book {
     gaps: Vec<String>,
     /// Whether the paper has no figures for this data set.
     beyond_the_paper: bool,
+    /// Why what was asked for is not there; the run was stopped where nothing else is said.
+    why: Option<&'static str>,
 }
 
 /// What a run says of a cell that it never reached.
 pub(super) const STOPPED: &str = "not measured: the run was stopped before it came to an end";
+/// What is said of a cell by a run that only gathers.
+pub(super) const NOT_THERE: &str =
+    "not measured: the store does not hold it, and nothing was computed here";
 
 /// Why a part that was not asked for is missing.
 pub(super) fn restricted(only: &[String]) -> String {
@@ -135,6 +140,20 @@ impl Book {
     /// An empty book about a data set.
     pub(super) fn about(dataset: DatasetName) -> Self {
         Self { beyond_the_paper: !dataset.is_mnist(), ..Self::default() }
+    }
+
+    /// A book about a data set with nothing but remarks in it; `gathers` where nothing is to be computed.
+    pub(super) fn with(dataset: DatasetName, remarks: Vec<String>, gathers: bool) -> Self {
+        Self { gaps: remarks, why: gathers.then_some(NOT_THERE), ..Self::about(dataset) }
+    }
+
+    /// What a reader must know so far.
+    pub(super) fn remarks(&self) -> &[String] {
+        &self.gaps
+    }
+
+    fn why(&self) -> &'static str {
+        self.why.unwrap_or(STOPPED)
     }
 
     /// Takes down a measured cell: a digit survives if it survives every attack.
@@ -167,13 +186,20 @@ impl Book {
         &self.details
     }
 
+    /// Takes down a cell whose job failed; one that is in other hands is not there yet.
     pub(super) fn failed_cell(&mut self, plan: &CellPlan, error: &Error) {
+        if matches!(error, Error::Elsewhere) {
+            return;
+        }
         let cell = self.held(Cell::failed(plan.key.clone()));
         self.cells.push(cell);
         self.failure(&name(&plan.key), error);
     }
 
     pub(super) fn failure(&mut self, what: &str, error: &Error) {
+        if matches!(error, Error::Elsewhere) {
+            return self.missing(what, self.why());
+        }
         self.failures.push(Failure { what: what.to_owned(), reason: error.to_string() });
     }
 
@@ -197,7 +223,10 @@ impl Book {
 
     /// Notes that a figure or a comparison is not in the report, and why.
     pub(super) fn missing(&mut self, what: &str, reason: &str) {
-        self.gaps.push(format!("{what} is missing: {reason}."));
+        let gap = format!("{what} is missing: {reason}.");
+        if !self.gaps.contains(&gap) {
+            self.gaps.push(gap);
+        }
     }
 
     /// Notes what of the planned bounds, figure and comparison a stop has cut off.
@@ -254,7 +283,7 @@ impl Book {
     ) -> Result<(Report, Vec<Detail>, Vec<BoundDetail>)> {
         let plan = laboratory.plan;
         let mut notes = plan.notes.clone();
-        notes.extend(missing_reasons(plans, &self.cells));
+        notes.extend(missing_reasons(plans, &self.cells, self.why()));
         notes.append(&mut self.gaps);
         adjust(&mut self.rivals);
         let bounds: Vec<Bound> = self.bounds.iter().map(|detail| detail.bound.clone()).collect();
@@ -371,11 +400,11 @@ fn attack_notes(plans: &[CellPlan]) -> Vec<AttackNote> {
 }
 
 /// Why cells are missing: one line per table and reason, with the networks and, where only some of a
-/// network's cells are missing, their rows. `cells` are those of `plans`, in the same order.
-fn missing_reasons(plans: &[CellPlan], cells: &[Cell]) -> Vec<String> {
+/// network's cells are missing, their rows; `otherwise` where nobody knows. `cells` are those of `plans`, in the same order.
+fn missing_reasons(plans: &[CellPlan], cells: &[Cell], otherwise: &str) -> Vec<String> {
     let mut lines: Vec<(&str, &str, Vec<&str>)> = Vec::new();
     for plan in missing(plans, cells) {
-        let reason = plan.work.as_ref().err().map_or(STOPPED, String::as_str);
+        let reason = plan.work.as_ref().err().map_or(otherwise, String::as_str);
         let (table, network) = (plan.key.table.as_str(), plan.key.network.as_str());
         let line = lines.iter_mut().find(|line| (line.0, line.1) == (table, reason));
         match line {

@@ -137,18 +137,20 @@ impl Run<'_> {
         observer: &mut dyn RunObserver,
     ) -> Result<BoundDetail> {
         let (what, key) = (plan.words(), plan.key()?);
-        let known = plan.job.known(self.bench, &plan.sample)?;
-        let worked = known.is_none();
-        let outcome = match known {
+        let bench = self.bench;
+        let found = plan.job.known(bench, &plan.sample)?;
+        if found.is_none() && observer.interrupted() {
+            return Err(Error::Interrupted);
+        }
+        let known = found.is_some();
+        let proof = self.work(&what, &key, known, observer, |_| match found {
             Some(proof) => Ok(proof),
-            None if observer.interrupted() => return Err(Error::Interrupted),
-            None => {
-                observer.begin(&what);
-                plan.job.run(self.bench, &plan.sample)
-            }
-        };
-        self.ended(&what, &key, !worked, &outcome, observer);
-        let proof = outcome?;
+            // Somebody may have found it since.
+            None => match plan.job.known(bench, &plan.sample)? {
+                Some(proof) => Ok(proof),
+                None => plan.job.run(bench, &plan.sample),
+            },
+        })?;
         let about = Subject {
             norm: plan.job.norm.to_string(),
             epsilon: plan.job.epsilon.get(),

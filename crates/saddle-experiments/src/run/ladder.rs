@@ -152,7 +152,7 @@ impl Run<'_> {
         let mut outcome = Ok(());
         'places: for network in &networks {
             // One word for all rows of a network that there is none of.
-            let trained = self.trained(network, observer);
+            let trained = self.input(network, observer);
             for threat in ladder.threats.iter().filter(|_| trained.is_ok()) {
                 match self.climb_one(ladder, network, threat, &mut found, book, observer) {
                     Err(error) if error.is_fatal() => {

@@ -1,11 +1,12 @@
 //! The networks of a run: which training stands behind each name, and the trained network when somebody needs it.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use saddle_model::Architecture;
 
-use super::{Outside, Run};
+use super::{Outside, Run, turns::Turns};
 use crate::agenda::NetworkId;
 use crate::job::{Bench, RunObserver, TrainJob, Trained};
 use crate::paper::CellPlan;
@@ -24,6 +25,7 @@ impl<'a> Run<'a> {
             taken: BTreeSet::new(),
             times: Vec::new(),
             worked: 0,
+            turns: Turns::new(bench.store, &outside.sharing, bench.machine.name()),
         };
         for (name, network) in &bench.plan.networks {
             for number in 0..network.seeds {
@@ -97,7 +99,7 @@ impl<'a> Run<'a> {
     /// The network that another one starts from.
     pub(super) fn parent(&self, id: &NetworkId) -> Option<NetworkId> {
         let name = self.bench.plan.networks.get(&id.name)?.starts_from.as_ref()?;
-        Some(self.input(id, name))
+        Some(self.needs(id, name))
     }
 
     /// The networks that another one is trained against, in the order of its recipe.
@@ -105,13 +107,26 @@ impl<'a> Run<'a> {
         let network = self.bench.plan.networks.get(&id.name);
         let recipe = network.and_then(|network| network.training.as_ref());
         let names = recipe.map_or(&[][..], |recipe| recipe.defense.sources());
-        names.iter().map(|name| self.input(id, name)).collect()
+        names.iter().map(|name| self.needs(id, name)).collect()
     }
 
     /// Which of the networks of one recipe another one needs: that of the same number if there are as many, else the last.
-    fn input(&self, id: &NetworkId, name: &str) -> NetworkId {
+    fn needs(&self, id: &NetworkId, name: &str) -> NetworkId {
         let seeds = self.bench.plan.networks.get(name).map_or(1, |network| network.seeds);
         NetworkId { number: id.number.min(seeds.saturating_sub(1)), name: name.to_owned() }
+    }
+
+    /// A trained network that another job needs: without it, that job has to wait.
+    pub(super) fn input(
+        &mut self,
+        id: &NetworkId,
+        observer: &mut dyn RunObserver,
+    ) -> Result<Rc<Trained>> {
+        let found = self.trained(id, observer);
+        if matches!(found, Err(Error::Elsewhere)) {
+            self.turns.is_behind();
+        }
+        found
     }
 
     /// A trained network: remembered, given, from the store, or by work.
@@ -138,27 +153,25 @@ impl<'a> Run<'a> {
             return Err(Error::Plan(format!("network `{}`: {reason}", id.name)));
         }
         let initial = match self.parent(id) {
-            Some(parent) => Some(self.trained(&parent, observer)?),
+            Some(parent) => Some(self.input(&parent, observer)?),
             None => None,
         };
         let mut sources = Vec::new();
         for source in self.sources(id) {
-            sources.push(self.trained(&source, observer)?);
+            sources.push(self.input(&source, observer)?);
         }
-        let what = format!("train {} (seed {})", id.name, self.seed(id));
-        let Some(job) = self.trainings.get(id) else {
+        let what = self.training_in_words(id);
+        let Some(job) = self.trainings.get(id).cloned() else {
             return Err(Error::Plan(format!("network `{}` has no recipe", id.name)));
         };
         let bench = self.bench;
         let key = job.key(bench)?;
         let known = bench.store.result(&key).is_some();
-        if !known {
-            observer.begin(&what);
-        }
-        let outcome = job.run(bench, initial.as_deref(), &sources, observer).map(Rc::new);
-        self.ended(&what, &key, known, &outcome, observer);
+        let outcome = self.work(&what, &key, known, observer, |observer| {
+            job.run(bench, initial.as_deref(), &sources, observer).map(Rc::new)
+        });
         match outcome {
-            Err(error) if error.is_fatal() => Err(error),
+            Err(error) if error.is_fatal() || matches!(error, Error::Elsewhere) => Err(error),
             Err(error) => {
                 let reason = format!("the training of `{}` failed: {error}", id.name);
                 self.networks.insert(id.clone(), Err(reason.clone()));
@@ -169,6 +182,42 @@ impl<'a> Run<'a> {
                 Ok(trained)
             }
         }
+    }
+
+    pub(super) fn training_in_words(&self, id: &NetworkId) -> String {
+        format!("train {} (seed {})", id.name, self.seed(id))
+    }
+
+    /// All trainings of the plan with the passes that they take.
+    pub(super) fn training_costs(&self) -> BTreeMap<Key, u64> {
+        let jobs = self.trainings.iter();
+        jobs.filter_map(|(id, job)| Some((self.keys.get(id)?.clone(), job.passes()))).collect()
+    }
+
+    /// Trains what these jobs need, whatever comes first in the plan; failures are for those who need the network to tell.
+    pub(super) fn train_ahead(
+        &mut self,
+        jobs: &BTreeSet<Key>,
+        observer: &mut dyn RunObserver,
+    ) -> Result<()> {
+        let inputs = self.trainings.keys();
+        let inputs = inputs.flat_map(|id| self.parent(id).into_iter().chain(self.sources(id)));
+        let inputs: BTreeSet<NetworkId> = inputs.collect();
+        let needed = self.trainings.iter();
+        let mut needed: Vec<(bool, Reverse<u64>, NetworkId)> = needed
+            .filter(|(id, _)| self.keys.get(id).is_some_and(|key| jobs.contains(key)))
+            .map(|(id, job)| (!inputs.contains(id), Reverse(job.passes()), id.clone()))
+            .collect();
+        // What other trainings wait for, then the longest.
+        needed.sort();
+        for (.., id) in needed {
+            if let Err(error) = self.trained(&id, observer)
+                && error.is_fatal()
+            {
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn seed(&self, id: &NetworkId) -> u64 {

@@ -2,12 +2,12 @@
 
 use saddle_report::{Contender, Place, compare};
 
-use super::{Run, assemble::Book};
-use crate::Result;
+use super::{Run, assemble::Book, turns::unless_elsewhere};
 use crate::agenda::{NetworkId, contender, networks, roles};
 use crate::job::RunObserver;
 use crate::paper::in_words;
 use crate::plan::{RivalThreat, Rivals};
+use crate::{Error, Result};
 
 impl Run<'_> {
     pub(super) fn compare(
@@ -46,10 +46,12 @@ impl Run<'_> {
         let mut contenders = Vec::new();
         let mut ids = Vec::new();
         let mut best = None;
+        let mut elsewhere = false;
         for (name, role) in roles(rivals) {
             let Some(job) = contender(plan, rivals, name, threat.epsilon) else { continue };
             let what = format!("rivals: {name} on {}", network.name);
-            let survey = self.survey(&what, network, &rivals.digits, &job, observer)?;
+            let survey = self.survey(&what, network, &rivals.digits, &job, observer);
+            let Some(survey) = unless_elsewhere(survey, &mut elsewhere)? else { continue };
             ids = survey.verdicts.iter().map(|verdict| verdict.id).collect();
             let words = job.attempt.as_ref().map_or_else(String::new, in_words);
             let attack = format!("{name}: {words}");
@@ -68,6 +70,9 @@ impl Run<'_> {
                 passes_per_example: passes as f64 / survey.verdicts.len() as f64,
             });
         }
+        if elsewhere {
+            return Err(Error::Elsewhere);
+        }
         let norm = rivals.norm.to_string();
         let place = Place {
             network: &network.name,
@@ -77,7 +82,7 @@ impl Run<'_> {
             cap: Some(rivals.cap),
         };
         let rows = compare(place, &contenders, best.as_deref())
-            .map_err(|error| crate::Error::format("comparison of rivals", error))?;
+            .map_err(|error| Error::format("comparison of rivals", error))?;
         book.judge_rivals(rivals, threat, &rows, &contenders, &ids);
         book.rivals.extend(rows);
         Ok(())

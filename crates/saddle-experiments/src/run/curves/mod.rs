@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use saddle_ops::Radius;
 use saddle_report::curves::{AccuracyCurve, BoundPoint, staircase};
 
-use super::{Run, assemble::Book, bounds};
+use super::bounds::{self, BoundPlan};
+use super::{Run, assemble::Book, turns::unless_elsewhere};
 use crate::agenda::{NetworkId, chosen};
-use crate::job::{RunObserver, Sample, SampleJob, StepJob, StepSurvey, Trained};
+use crate::job::{Bench, RunObserver, Sample, SampleJob, StepJob, StepSurvey, Trained};
 use crate::plan::{EpsilonCurve, Plan};
 use crate::{Error, Key, Result};
 use asked::{absent, at_radius, attacks, judge, step_by_step, with_budget};
@@ -165,26 +166,33 @@ impl Run<'_> {
                 .map_err(|error| Error::format(&what, error))
         };
         let mut curves = Vec::new();
+        let mut elsewhere = false;
         match drawing {
             Drawing::Epsilon(asked) => {
                 for (label, (_, attack)) in words::labelled(plan, &asked.attacks) {
                     let (mut counts, mut total) = (Vec::new(), 0);
                     for &radius in &asked.epsilons {
                         let job = at_radius(plan, asked, attack, radius)?;
-                        let survey = self.survey(&what, network, &asked.digits, &job, observer)?;
+                        let survey = self.survey(&what, network, &asked.digits, &job, observer);
+                        let Some(survey) = unless_elsewhere(survey, &mut elsewhere)? else {
+                            continue;
+                        };
                         let standing = survey.verdicts.iter();
                         let judge = judge(asked.setting);
                         let standing = standing.filter(|verdict| verdict.robust(judge)).count();
                         counts.push((radius, standing as u64));
                         total = survey.verdicts.len();
                     }
-                    curves.push(curve(&label, total, &counts)?);
+                    if !elsewhere {
+                        curves.push(curve(&label, total, &counts)?);
+                    }
                 }
             }
             Drawing::Budget(asked) => {
                 for (label, (_, attack)) in words::labelled(plan, &asked.attacks) {
                     let job = with_budget(plan, asked, attack);
-                    let survey = self.survey(&what, network, &asked.digits, &job, observer)?;
+                    let survey = self.survey(&what, network, &asked.digits, &job, observer);
+                    let Some(survey) = unless_elsewhere(survey, &mut elsewhere)? else { continue };
                     let fallen = survey.verdicts.iter().map(|verdict| {
                         let wrong = (!verdict.natural_correct).then_some(1);
                         let from = wrong.or(verdict.first_fooled_passes);
@@ -206,7 +214,7 @@ impl Run<'_> {
             }
             Drawing::Digits(_) => {}
         }
-        Ok(curves)
+        if elsewhere { Err(Error::Elsewhere) } else { Ok(curves) }
     }
 
     fn step_survey(
@@ -236,16 +244,11 @@ impl Run<'_> {
         observer: &mut dyn RunObserver,
     ) -> Result<T> {
         let sample = self.bench.sample(digits)?;
-        let trained = self.trained(network, observer)?;
+        let trained = self.input(network, observer)?;
         let key = job_key(&trained.key, &sample)?;
         let known = self.bench.store.result(&key).is_some();
         let what = format!("{what} (seed {})", self.seed(network));
-        if !known {
-            observer.begin(&what);
-        }
-        let outcome = run(&trained, &sample, observer);
-        self.ended(&what, &key, known, &outcome, observer);
-        outcome
+        self.work(&what, &key, known, observer, |observer| run(&trained, &sample, observer))
     }
 
     /// What no classifier can exceed at each radius of a curve, if the plan asks for bounds; their
@@ -256,17 +259,8 @@ impl Run<'_> {
         book: &mut Book,
         observer: &mut dyn RunObserver,
     ) -> Result<Vec<BoundPoint>> {
-        let bench = self.bench;
-        let Some(asked) = &bench.plan.bounds else { return Ok(Vec::new()) };
         let mut points = Vec::new();
-        for &radius in &curve.epsilons {
-            if radius == 0.0 {
-                continue;
-            }
-            let epsilon = Radius::new(radius)?;
-            let place = (curve.name.as_str(), format!("radius {radius}"));
-            let plan =
-                bounds::for_curve(bench, asked, &curve.digits, (curve.norm, epsilon), place)?;
+        for (radius, plan) in curve_bounds(self.bench, Drawing::Epsilon(curve))? {
             match self.bound(&plan, observer) {
                 Ok(detail) => {
                     points.push(BoundPoint { at: radius, upper_bound: detail.bound.upper_bound });
@@ -278,6 +272,24 @@ impl Run<'_> {
         }
         Ok(points)
     }
+}
+
+/// The bounds that a drawing shows, each with its radius; none where the plan asks for none.
+pub(super) fn curve_bounds<'a>(
+    bench: &Bench<'a>,
+    drawing: Drawing<'_>,
+) -> Result<Vec<(f64, BoundPlan<'a>)>> {
+    let (Some(asked), Drawing::Epsilon(curve)) = (&bench.plan.bounds, drawing) else {
+        return Ok(Vec::new());
+    };
+    let mut plans = Vec::new();
+    for &radius in curve.epsilons.iter().filter(|&&radius| radius != 0.0) {
+        let epsilon = Radius::new(radius)?;
+        let place = (curve.name.as_str(), format!("radius {radius}"));
+        let plan = bounds::for_curve(bench, asked, &curve.digits, (curve.norm, epsilon), place)?;
+        plans.push((radius, plan));
+    }
+    Ok(plans)
 }
 
 /// The stretches of steps in which each digit does not stand, by any iterate so far or by the last.

@@ -1,0 +1,124 @@
+//! The jobs of a run as a list, for whoever hands them out to machines.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::curves::{curve_bounds, drawings};
+use super::{Laboratory, Outside, Run, bounds};
+use crate::agenda::NetworkId;
+use crate::job::Bench;
+use crate::paper::{CellPlan, cells};
+use crate::{Key, Result};
+
+/// A job that has no result yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobEntry {
+    /// Its key, by which [`Role::Jobs`](crate::Role::Jobs) names it.
+    pub key: Key,
+    /// What kind of work it is.
+    pub kind: JobKind,
+    /// Jobs of a wave need results of earlier waves alone: trainings from nothing are of wave 0, those that start from or train
+    /// against them of wave 1, and so on; everything else is of the wave behind the last training.
+    pub wave: usize,
+    /// A training in words; nothing for other jobs.
+    pub what: String,
+    /// What keys call the executor and its kernels: whoever works on the job must have the same.
+    pub machine: String,
+    /// The file that is there once the job is done.
+    pub result: PathBuf,
+    /// The file that is there if it failed.
+    pub failure: PathBuf,
+}
+
+/// What a job does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobKind {
+    /// Trains a network.
+    Train,
+    /// Asks a trained network: attacks, curves, pictures.
+    Attack,
+    /// Needs no network.
+    Bound,
+}
+
+impl Laboratory<'_> {
+    /// The jobs that a run of the plan, or of the parts that `only` names, has left to do: trainings first, wave by wave. Nothing
+    /// is computed.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::Error::UnknownPart`] and [`crate::Error::Plan`].
+    pub fn jobs_with(&self, outside: &Outside, only: &[String]) -> Result<Vec<JobEntry>> {
+        self.plan.check_only(only)?;
+        let bench = Bench::new(self.plan, self.data, self.store, self.machine, self.commit)?;
+        let run = Run::new(&bench, outside)?;
+        let wanted = |part: &str| self.plan.wants(part, only);
+        let tables: Vec<_> = self.plan.tables.iter().filter(|t| wanted(&t.name)).collect();
+        let (admitted, machine) = (outside.given.admitted(self.plan), self.machine.name());
+        let mut asked: Vec<CellPlan> =
+            tables.iter().flat_map(|table| cells(&admitted, table, &machine)).collect();
+        run.without_the_absent(&mut asked)?;
+        let figure = self.plan.figure1.as_ref().filter(|_| wanted("figure1"));
+        let rivals = self.plan.rivals.as_ref().filter(|_| wanted("rivals"));
+        let drawings: Vec<_> = drawings(self.plan).filter(|one| wanted(one.name())).collect();
+        let mut keys = BTreeSet::new();
+        run.passes_beyond(&asked, figure, rivals, &mut keys)?;
+        run.drawing_passes(&drawings, &mut keys)?;
+        if let Some(ladder) = self.plan.ladder.as_ref().filter(|_| wanted("ladder")) {
+            run.ladder_passes(ladder, &super::ladder::networks(self.plan, ladder), &mut keys)?;
+        }
+
+        let mut bounds_left = BTreeSet::new();
+        if let Some(asked) = &self.plan.bounds {
+            let planned =
+                if wanted("bounds") { bounds::planned(&bench, asked, &tables)? } else { vec![] };
+            for bound in planned {
+                bounds_left.insert(bound.key()?);
+            }
+            for drawing in drawings {
+                for (_, bound) in curve_bounds(&bench, drawing)? {
+                    bounds_left.insert(bound.key()?);
+                }
+            }
+        }
+        keys.retain(|key| !self.store.contains(key));
+        bounds_left.retain(|key| !self.store.contains(key));
+        Ok(run.entries(keys, bounds_left))
+    }
+}
+
+impl Run<'_> {
+    fn entries(&self, mut keys: BTreeSet<Key>, bounds: BTreeSet<Key>) -> Vec<JobEntry> {
+        let store = self.bench.store;
+        let entry = |key: Key, kind, wave, what| {
+            let (result, failure) = (store.result_path(&key), store.failure_path(&key));
+            let machine = self.bench.machine.name();
+            JobEntry { key, kind, wave, what, machine, result, failure }
+        };
+        let mut entries = Vec::new();
+        for id in self.trainings.keys() {
+            // Networks of one recipe and seed are one job.
+            if let Some(key) = self.keys.get(id).and_then(|key| keys.take(key)) {
+                let what = self.training_in_words(id);
+                entries.push(entry(key, JobKind::Train, self.wave(id), what));
+            }
+        }
+        entries.sort_by_key(|training| training.wave);
+        let last = entries.last().map_or(0, |training| training.wave + 1);
+        let others = keys.into_iter().map(|key| entry(key, JobKind::Attack, last, String::new()));
+        entries.extend(others);
+        let bounds = bounds.into_iter();
+        entries.extend(bounds.map(|key| entry(key, JobKind::Bound, last, String::new())));
+        entries
+    }
+
+    /// How many trainings must come before a network's, one after the other.
+    fn wave(&self, id: &NetworkId) -> usize {
+        let inputs = self.parent(id).into_iter().chain(self.sources(id));
+        let inputs = inputs.filter(|input| self.trainings.contains_key(input));
+        inputs.map(|input| self.wave(&input) + 1).max().unwrap_or(0)
+    }
+}
