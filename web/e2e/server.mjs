@@ -86,6 +86,11 @@ export class Host {
     this.asked.push(pathname);
     const file = pathname.startsWith(FOLDER) && !pathname.includes('..') ? pathname.slice(FOLDER.length) || 'index.html' : null;
     const bytes = file === null ? null : await this.bytes(decodeURIComponent(file)).catch(() => null);
+    if (pathname === '/favicon.ico') {
+      // Browsers ask for it at the root of any host where a page is not HTML.
+      response.writeHead(204).end();
+      return;
+    }
     if (!file || !bytes) {
       response.writeHead(404, { 'content-type': 'text/plain' }).end('not found\n');
       return;

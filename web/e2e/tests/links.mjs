@@ -48,7 +48,7 @@ test('a link carries the whole state there and back', async (world) => {
   assert.deepEqual(fields(await other.fragment()), fields(fragment));
   await other.page.getByRole('link', { name: 'Attack' }).click();
   await other.ready();
-  const shown = await other.page.locator('.slot-a').evaluate((slot) => {
+  const shown = await other.page.locator('.slot.slot-a').evaluate((slot) => {
     const values = Array.from(slot.querySelectorAll('.controls .field'), (field) => [field.querySelector('label')?.textContent, field.querySelector('input, select')?.value]);
     return Object.fromEntries(values.filter(([label]) => label));
   });

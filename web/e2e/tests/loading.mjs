@@ -34,7 +34,7 @@ test('every view shows what it is for, with relative paths and without special h
   const fact = page.locator('#view-pair .facts');
   assert.match(await fact.innerText(), /inside both balls/u);
   await page.locator('#pair-position').fill('0');
-  await page.locator('#view-pair .facts', { hasText: 'inside the first ball only' }).waitFor();
+  await page.locator('#view-pair .facts', { hasText: /is 0\.00 from the \d and \d\.\d\d from the \d/u }).waitFor();
   await page.getByRole('link', { name: 'Lesson' }).click();
   const step = page.locator('.lesson-step:visible');
   assert.match(await step.locator('h3').innerText(), /^1\. /u);
