@@ -4,6 +4,9 @@
  * @module
  */
 
+/** The module that the browser of these tests chooses. */
+export const BUILD = 'relaxed-simd';
+
 /** Milliseconds after which the page has surely written its state into the address (`SETTLED` in `main.js`). */
 const SETTLED = 600;
 

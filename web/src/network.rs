@@ -8,7 +8,7 @@ use wasm_bindgen::{JsError, prelude::wasm_bindgen};
 
 use crate::images::{CLASSES, SIDE, labels, numbers, points, refuse};
 
-/// Name of the vector instructions that this build uses: `simd128` or `portable`.
+/// Name of the vector instructions that this build uses: `relaxed-simd`, `simd128` or `portable`.
 #[wasm_bindgen]
 pub fn kernels() -> String {
     Kernels::detect().name().to_owned()

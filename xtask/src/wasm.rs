@@ -17,6 +17,8 @@ const TARGET: &str = "wasm32-unknown-unknown";
 /// The instructions that a module uses. A browser that lacks them refuses the whole module.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Build {
+    /// 128-bit vectors that multiply and add at once, rounding once or twice as the processor has it: Chromium since 2023.
+    RelaxedSimd,
     /// 128-bit vectors: every browser since 2023.
     Simd128,
     /// WebAssembly as it began.
@@ -24,19 +26,29 @@ pub(crate) enum Build {
 }
 
 impl Build {
-    pub(crate) const ALL: [Self; 2] = [Self::Simd128, Self::Portable];
+    pub(crate) const ALL: [Self; 3] = [Self::RelaxedSimd, Self::Simd128, Self::Portable];
 
     /// The name of the kernels that the build has.
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Self::RelaxedSimd => "relaxed-simd",
             Self::Simd128 => "simd128",
             Self::Portable => "portable",
         }
     }
 
+    /// Flags with which node.js runs the module.
+    pub(crate) fn flags_of_node(self, workspace: &Workspace) -> anyhow::Result<Vec<&'static str>> {
+        const FUSED: &str = "--experimental-wasm-relaxed-simd";
+        let known = workspace.shell.cmd("node").arg("--v8-options").quiet().read()?;
+        let wanted = self == Self::RelaxedSimd && known.contains(FUSED);
+        Ok(wanted.then_some(FUSED).into_iter().collect())
+    }
+
     /// Flags of the compiler, each behind the other as cargo wants them.
     fn flags(self) -> &'static str {
         match self {
+            Self::RelaxedSimd => "-C\x1ftarget-feature=+simd128,+relaxed-simd",
             Self::Simd128 => "-C\x1ftarget-feature=+simd128",
             Self::Portable => "",
         }

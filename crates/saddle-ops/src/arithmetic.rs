@@ -49,7 +49,7 @@ pub fn difference(left: &Tensor, right: &Tensor) -> Result<Tensor> {
 /// As [`sum`].
 pub fn sum_scaled(left: &Tensor, right: &Tensor, factor: f64) -> Result<Tensor> {
     fn sum_scaled<T: Entry>(left: &Batch, right: &Batch, factor: f64) -> Result<Tensor> {
-        let (factor, zero) = (T::from_f64(factor), T::from_f64(0.0));
+        let (factor, zero) = (T::rounded(factor), T::rounded(0.0));
         // A tensor times a number is an affine map, whose `+ 0` makes -0 a 0.
         combined(left, right, |l: T, r| l + (r * factor + zero))
     }
@@ -67,7 +67,7 @@ pub fn scale_rows(rows: &Tensor, factors: &[f64]) -> Result<Tensor> {
         let values: Vec<T> = rows.read(|numbers: &[T]| {
             let rows = numbers.chunks_exact(rows.width).zip(factors);
             let scaled = rows.flat_map(|(row, &factor)| {
-                let factor = T::from_f64(factor);
+                let factor = T::rounded(factor);
                 row.iter().map(move |&number| number * factor)
             });
             scaled.collect()
@@ -96,7 +96,7 @@ pub fn mean_of_blocks(batch: &Tensor, rows: usize, alternating: bool) -> Result<
         shape: Vec<usize>,
     ) -> Result<Tensor> {
         let blocks = batch.count / rows;
-        let (factor, zero) = (T::from_f64(1.0 / blocks as f64), T::from_f64(0.0));
+        let (factor, zero) = (T::rounded(1.0 / blocks as f64), T::rounded(0.0));
         let mean = batch.read(|numbers: &[T]| {
             let mut blocks = numbers.chunks_exact(rows * batch.width).enumerate();
             let mut sums = blocks.next().map(|(_, first)| first.to_vec()).unwrap_or_default();

@@ -168,11 +168,11 @@ pub(crate) fn direction<T: Entry>(rule: StepRule, gradient: &[T], out: &mut [T])
         StepRule::Unit => {
             let length = Norm::L2.size(wide.clone()) / largest;
             for (out, g) in out.iter_mut().zip(wide) {
-                *out = T::from_f64(g / largest / length);
+                *out = T::rounded(g / largest / length);
             }
         }
         StepRule::Sign => {
-            let [minus, zero, plus] = [-1.0, 0.0, 1.0].map(T::from_f64);
+            let [minus, zero, plus] = [-1.0, 0.0, 1.0].map(T::rounded);
             for (out, g) in out.iter_mut().zip(gradient) {
                 let below = if *g < zero { minus } else { zero };
                 *out = if *g > zero { plus } else { below };
@@ -180,7 +180,7 @@ pub(crate) fn direction<T: Entry>(rule: StepRule, gradient: &[T], out: &mut [T])
         }
         StepRule::Coordinate => {
             if let Some(i) = wide.clone().position(|g| g.abs() == largest) {
-                out[i] = T::from_f64(gradient[i].to_f64().signum());
+                out[i] = T::rounded(gradient[i].double().signum());
             }
         }
     }

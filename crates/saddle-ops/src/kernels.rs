@@ -156,6 +156,14 @@ pub trait Real: WithDType + Default + sealed::Sealed {
     #[doc(hidden)]
     fn root(self) -> Self;
 
+    /// The number of this kind that is nearest. As candle's `from_f64`, which is a call where candle is compiled for size.
+    #[doc(hidden)]
+    fn rounded(number: f64) -> Self;
+
+    /// The same number in double precision.
+    #[doc(hidden)]
+    fn double(self) -> f64;
+
     /// Numbers in one register of this path.
     #[doc(hidden)]
     fn lanes(kernels: Kernels) -> usize;
@@ -188,6 +196,16 @@ mod sealed {
 impl Real for f32 {
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
+
+    #[inline(always)]
+    fn rounded(number: f64) -> Self {
+        number as Self
+    }
+
+    #[inline(always)]
+    fn double(self) -> f64 {
+        f64::from(self)
+    }
 
     #[inline(always)]
     fn root(self) -> Self {
@@ -268,6 +286,16 @@ impl Real for f32 {
 impl Real for f64 {
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
+
+    #[inline(always)]
+    fn rounded(number: f64) -> Self {
+        number
+    }
+
+    #[inline(always)]
+    fn double(self) -> f64 {
+        self
+    }
 
     #[inline(always)]
     fn root(self) -> Self {

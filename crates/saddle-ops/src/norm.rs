@@ -99,7 +99,7 @@ pub(crate) fn largest_magnitude(row: impl Iterator<Item = f64>) -> f64 {
 pub(crate) fn largest_finite<T: Entry>(row: &[T]) -> f64 {
     /// Numbers compared side by side.
     const LANES: usize = 16;
-    let zero = T::from_f64(0.0);
+    let zero = T::rounded(0.0);
     // A finite number times 0 is 0, any other NaN, and a sum with NaN is NaN.
     let (mut sizes, mut faults) = ([zero; LANES], [zero; LANES]);
     let mut compare = |numbers: &[T]| {
@@ -126,7 +126,7 @@ pub(crate) fn row<T>(values: &[T], i: usize, width: usize) -> &[T] {
 
 /// The numbers of `row` in `f64`.
 pub(crate) fn widened<T: Entry>(row: &[T]) -> impl Iterator<Item = f64> + Clone {
-    row.iter().map(|v| v.to_f64())
+    row.iter().map(|v| v.double())
 }
 
 impl fmt::Display for Norm {

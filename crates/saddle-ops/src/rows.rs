@@ -13,10 +13,10 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use candle_core::{DType, Device, Shape, Storage, Tensor, WithDType};
+use candle_core::{DType, Device, Shape, Storage, Tensor};
 use rayon::prelude::*;
 
-use crate::{Error, Result};
+use crate::{Error, Real, Result};
 
 /// Below this many numbers, waking other threads costs more than it saves.
 const PARALLEL_FROM: usize = 1 << 14;
@@ -24,7 +24,7 @@ const PARALLEL_FROM: usize = 1 << 14;
 /// A number format of images: `f32` in attacks, `f64` in checks of gradients.
 ///
 /// The three roundings keep feasible what was feasible in `f64`: they go inward, never to nearest.
-pub(crate) trait Entry: WithDType {
+pub(crate) trait Entry: Real {
     /// `self + displacement`, at a distance from `self` of at most `|displacement|`.
     fn moved(self, displacement: f64) -> Self;
     /// The largest representable number that is not above `value`.
@@ -37,9 +37,9 @@ macro_rules! entry {
     ($float:ident) => {
         impl Entry for $float {
             fn moved(self, displacement: f64) -> Self {
-                let center = self.to_f64();
+                let center = self.double();
                 let rounded = (center + displacement) as $float;
-                if (rounded.to_f64() - center).abs() <= displacement.abs() {
+                if (rounded.double() - center).abs() <= displacement.abs() {
                     rounded
                 } else if displacement > 0.0 {
                     rounded.next_down()
@@ -50,12 +50,12 @@ macro_rules! entry {
 
             fn at_most(value: f64) -> Self {
                 let rounded = value as $float;
-                if rounded.to_f64() > value { rounded.next_down() } else { rounded }
+                if rounded.double() > value { rounded.next_down() } else { rounded }
             }
 
             fn at_least(value: f64) -> Self {
                 let rounded = value as $float;
-                if rounded.to_f64() < value { rounded.next_up() } else { rounded }
+                if rounded.double() < value { rounded.next_up() } else { rounded }
             }
         }
     };
@@ -190,7 +190,7 @@ impl Batch {
         &self,
         work: impl Fn(usize, &mut [T]) -> R + Sync,
     ) -> (Vec<T>, Vec<R>) {
-        let mut values = vec![T::from_f64(0.0); self.count * self.width];
+        let mut values = vec![T::rounded(0.0); self.count * self.width];
         if values.len() < PARALLEL_FROM {
             let rows = values.chunks_mut(self.width).enumerate();
             let results = rows.map(|(i, row)| work(i, row)).collect();

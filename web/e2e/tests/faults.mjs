@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 
 import { test } from '../suite.mjs';
+import { BUILD } from '../visit.mjs';
 
 const QUICK = '#a.network=natural&a.steps=2&b.network=madry_linf&b.steps=2&b.samples=2';
 
@@ -16,6 +17,23 @@ function flipped(bytes, place) {
   const damaged = Uint8Array.from(bytes);
   damaged[place] ^= 1;
   return damaged;
+}
+
+/**
+ * Lets a browser answer like one that does not know the instructions of a question: modules that ask are short, and the one that asks
+ * for fused instructions is the longest of them.
+ *
+ * @param {import('../visit.mjs').Visit} visit
+ * @param {number} length  of the shortest question whose answer is no
+ */
+function lacks(visit, length) {
+  return visit.page.addInitScript((shortest) => {
+    const { validate } = WebAssembly;
+    WebAssembly.validate = (bytes) => {
+      const size = new Uint8Array(bytes).length;
+      return (size < shortest || size > 100) && validate(bytes);
+    };
+  }, length);
 }
 
 test('damaged weights are refused in words, the rest works, and whole ones are taken later', async (world) => {
@@ -74,7 +92,7 @@ test('a file that is missing is named, and nothing is left hanging', async (worl
   for (const [file, words] of /** @type {const} */ ([
     ['networks/natural.safetensors', /^The weights of Natural cannot be fetched: \/some\/where\/networks\/natural\.safetensors gives 404\.$/u],
     ['networks/index.json', /^The list of networks cannot be fetched: .+ gives 404\.$/u],
-    ['wasm/saddle_web.simd128.wasm', /^The program of this page is not there: .+ gives 404\.$/u],
+    [`wasm/saddle_web.${BUILD}.wasm`, /^The program of this page is not there: .+ gives 404\.$/u],
     ['digits.bin', /digits\.bin could not be fetched \(status 404\)/u],
     ['engine/worker.js', /^A worker of the page has ended: .+/u],
   ])) {
@@ -88,13 +106,19 @@ test('a file that is missing is named, and nothing is left hanging', async (worl
   }
 });
 
+test('without fused instructions the module without them is chosen', async (world) => {
+  const visit = await world.visit();
+  await lacks(visit, 40);
+  await visit.open(QUICK);
+  await visit.ready();
+  assert.match(await visit.page.locator('#kernels').innerText(), /^simd128, /u);
+  assert.deepEqual(await visit.notices(), []);
+  await visit.runBoth();
+});
+
 test('without vector instructions the portable build is chosen, says so, and computes the same', async (world) => {
   const visit = await world.visit();
-  await visit.page.addInitScript(() => {
-    // What a browser answers that does not know the instructions of a module.
-    const { validate } = WebAssembly;
-    WebAssembly.validate = (bytes) => new Uint8Array(bytes).length > 100 && validate(bytes);
-  });
+  await lacks(visit, 0);
   world.host.asked = [];
   await visit.open(QUICK);
   await visit.ready();

@@ -4,12 +4,13 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 
 import { test } from '../suite.mjs';
+import { BUILD } from '../visit.mjs';
 
 test('the page loads, and both networks say what they see', async (world) => {
   const visit = await world.visit();
   await visit.open();
   await visit.ready();
-  assert.match(await visit.page.locator('#kernels').innerText(), /^simd128, \d+ workers?$/u);
+  assert.match(await visit.page.locator('#kernels').innerText(), new RegExp(`^${BUILD}, \\d+ workers?$`, 'u'));
   assert.equal(await visit.page.locator('.digit-grid [role="option"]').count(), 200);
   assert.equal(await visit.page.locator('.digit-grid [aria-selected="true"]').count(), 1);
   assert.deepEqual(await visit.notices(), []);

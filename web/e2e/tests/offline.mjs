@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 
 import { test } from '../suite.mjs';
+import { BUILD } from '../visit.mjs';
 
 const QUICK = '#a.steps=2&b.steps=2&b.samples=2';
 
@@ -58,7 +59,7 @@ test('only the module in use is kept, and no weights twice', async (world) => {
     return keys.map(({ url }) => url);
   });
   const names = files.map((url) => url.slice(world.host.address.length));
-  assert.deepEqual(names.filter((name) => name.endsWith('.wasm')), ['wasm/saddle_web.simd128.wasm']);
+  assert.deepEqual(names.filter((name) => name.endsWith('.wasm')), [`wasm/saddle_web.${BUILD}.wasm`]);
   assert.ok(names.includes('') && names.includes('digits.bin') && names.includes('js/main.js') && names.includes('networks/index.json'), names.join());
   assert.deepEqual(names.filter((name) => name.endsWith('.safetensors')), []);
 });

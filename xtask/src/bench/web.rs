@@ -26,7 +26,7 @@ const TWO_WORKERS: f64 = 1.6;
 /// Most bytes, compressed, of the module, and of everything before a first attack.
 const MODULE: u64 = 350_000;
 const DOWNLOAD: u64 = 7_000_000;
-const MODULE_FILE: &str = "wasm/saddle_web.simd128.wasm";
+const MODULE_FILE: &str = "wasm/saddle_web.relaxed-simd.wasm";
 const NETWORK_FILE: &str = "networks/madry_linf.safetensors";
 /// Kernels of native runs: the first that the processor has.
 const KERNELS: [&str; 4] = ["avx512", "avx2", "neon", "portable"];

@@ -38,7 +38,7 @@ impl LpBall {
             (rule, step_size): (StepRule, f64),
             pixels: PixelBox,
         ) -> Result<(Tensor, Vec<RowHealth>)> {
-            let (step_size, zero) = (T::from_f64(step_size), T::from_f64(0.0));
+            let (step_size, zero) = (T::rounded(step_size), T::rounded(0.0));
             let width = natural.width;
             let one = |[natural, iterate, gradient]: [&[T]; 3], i: usize, out: &mut [T]| {
                 let health = direction(rule, row(gradient, i, width), out);

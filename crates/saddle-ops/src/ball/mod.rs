@@ -179,14 +179,14 @@ impl LpBall {
         if let Some(((low, high), _)) = limits
             && !natural.iter().fold(true, |inside, x| inside & (low..=high).contains(x))
         {
-            return Err(Fault::Outside { low: low.to_f64(), high: high.to_f64() });
+            return Err(Fault::Outside { low: low.double(), high: high.double() });
         }
         match limits {
             // Without a room each coordinate of the cube is on its own.
             None | Some((_, Exact(false))) if self.norm == Norm::Linf => {
                 let aim = self.aim();
                 for (pixel, &center) in image.iter_mut().zip(natural) {
-                    let wanted = pixel.to_f64() - center.to_f64();
+                    let wanted = pixel.double() - center.double();
                     if wanted.abs() > aim {
                         *pixel = center.moved(aim.copysign(wanted));
                     }
@@ -196,7 +196,7 @@ impl LpBall {
                 let wanted: Vec<f64> = perturbation(natural, image).collect();
                 let room: Vec<f64> = match limits {
                     Some(((low, high), Exact(true))) => {
-                        let (low, high) = (low.to_f64(), high.to_f64());
+                        let (low, high) = (low.double(), high.double());
                         let room = |(d, x): (&f64, f64)| if *d > 0.0 { high - x } else { x - low };
                         wanted.iter().zip(widened(natural)).map(room).collect()
                     }

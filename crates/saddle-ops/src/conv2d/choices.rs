@@ -5,7 +5,6 @@
 //! first one stands for all of them ([`Ties`](super::ties::Ties)).
 
 use crate::{Real as _, kernels::Lanes};
-use candle_core::WithDType as _;
 
 /// What must be summed directly.
 #[derive(Default)]
@@ -77,7 +76,7 @@ impl<L: Lanes> Judge<L> {
             return (cell, close);
         }
         // Who is not the first competes with nobody.
-        let lowest = L::splat(L::Number::from_f64(f64::from(f32::MIN)));
+        let lowest = L::splat(L::Number::rounded(f64::from(f32::MIN)));
         let [mut rivals, mut equals] = [cell; 2];
         for (place, first) in firsts.into_iter().enumerate() {
             if first < place {

@@ -68,9 +68,9 @@ impl<T: Real> FirstLayer<T> {
         self.heaviest = 0.0;
         let gaps = self.gap.iter_mut().zip(self.bias_gap.iter_mut());
         for ((gap, bias_gap), (weight, bias)) in gaps.zip(weight.chunks_exact(patch).zip(bias)) {
-            let size: f64 = weight.iter().map(|number| number.to_f64().abs()).sum();
-            *gap = T::from_f64(rounded * size);
-            *bias_gap = T::from_f64(rounded * bias.to_f64().abs() + f64::from(f32::MIN_POSITIVE));
+            let size: f64 = weight.iter().map(|number| number.double().abs()).sum();
+            *gap = T::rounded(rounded * size);
+            *bias_gap = T::rounded(rounded * bias.double().abs() + f64::from(f32::MIN_POSITIVE));
             // `f64::max` would drop a NaN.
             self.heaviest =
                 if size > self.heaviest || size.is_nan() { size } else { self.heaviest };
@@ -98,7 +98,7 @@ impl<T: Real> Conv2d<T> {
         let image = &padded[..self.shape.padded().iter().product()];
         let largest = T::dispatch(self.kernels, Largest(image));
         // NaN is not.
-        let is_tame = largest.to_f64() * layer.heaviest < TAME;
+        let is_tame = largest.double() * layer.heaviest < TAME;
         if !is_tame {
             return None;
         }
@@ -114,13 +114,13 @@ impl<T: Real> Conv2d<T> {
         let (width, stride) = (self.shape.padded()[1], self.shape.stride);
         std::array::from_fn(|place| {
             let [y, x] = [y + place / 2, x + place % 2].map(|i| i * stride);
-            let mut sum = self.tile_bias[channel].to_f64();
+            let mut sum = self.tile_bias[channel].double();
             for ky in 0..self.shape.kernel {
                 let from = (ky * self.shape.out_channels + channel) * self.row;
                 let weights = &self.rows[from..][..self.shape.kernel];
                 let pixels = &padded[(y + ky) * width + x..][..self.shape.kernel];
                 for (weight, pixel) in weights.iter().zip(pixels) {
-                    sum += weight.to_f64() * pixel.to_f64();
+                    sum += weight.double() * pixel.double();
                 }
             }
             sum

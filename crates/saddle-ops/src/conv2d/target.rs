@@ -58,11 +58,11 @@ impl<T: crate::Real> Target<'_, T> {
                     best = place;
                 }
             }
-            let number = T::from_f64(numbers[best].to_f64());
+            let number = T::rounded(numbers[best].double());
             self.write_lane([row / 2, column / 2], channel, number, best as u8);
         } else {
             for (i, number) in numbers.into_iter().enumerate() {
-                let number = T::from_f64(number.to_f64());
+                let number = T::rounded(number.double());
                 self.write_lane([row + i / 2, column + i % 2], channel, number, 0);
             }
         }

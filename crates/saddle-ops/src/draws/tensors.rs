@@ -81,7 +81,7 @@ impl Draws {
         ) -> Result<Tensor> {
             let (values, _) = rows.fill(|i, out: &mut [T]| {
                 let point = point_in_ball(ball, &mut open(i), out.len());
-                let zero = T::from_f64(0.0);
+                let zero = T::rounded(0.0);
                 out.iter_mut().zip(point).for_each(|(out, d)| *out = zero.moved(d));
             });
             rows.tensor(values)

@@ -19,7 +19,7 @@ pub fn max_pool2d<T: Real>(
                 let mut best = place(0);
                 for i in 1..window * window {
                     let (next, value) = (place(i), image[place(i)]);
-                    if value > image[best] || value.to_f64().is_nan() {
+                    if value > image[best] || value.double().is_nan() {
                         best = next;
                     }
                 }

@@ -95,8 +95,8 @@ impl<T: Real> Winograd<T> {
         self.bias[..bias.len()].copy_from_slice(bias);
         self.heaviest = 0.0;
         for (gap, weight) in self.gap.iter_mut().zip(weight.chunks_exact(inputs * area)) {
-            let size: f64 = weight.iter().map(|number| number.to_f64().abs()).sum();
-            *gap = T::from_f64(2.0 * ERROR * f64::from(f32::EPSILON) / 2.0 * size);
+            let size: f64 = weight.iter().map(|number| number.double().abs()).sum();
+            *gap = T::rounded(2.0 * ERROR * f64::from(f32::EPSILON) / 2.0 * size);
             // `f64::max` would drop a NaN.
             self.heaviest =
                 if size > self.heaviest || size.is_nan() { size } else { self.heaviest };
@@ -111,7 +111,7 @@ impl<T: Real> Winograd<T> {
 
     /// Whether the largest size of an image's numbers, NaN if one is, is one that this pass may see.
     pub(super) fn takes_numbers(&self, largest: T) -> bool {
-        largest.to_f64() * self.heaviest < TAME
+        largest.double() * self.heaviest < TAME
     }
 
     /// Rows and columns of tiles.
@@ -153,7 +153,7 @@ impl<T: Real> Pack<'_, T> {
                 for lane in 0..ABREAST {
                     let from = ((first + lane) * in_channels + input) * area;
                     for (kernel, weight) in kernels.iter_mut().zip(&weight[from..][..area]) {
-                        kernel[lane] = weight.to_f64();
+                        kernel[lane] = weight.double();
                     }
                 }
                 transform::weights::<SIDE>(&winograd.evaluation, &kernels[..area], points);
@@ -165,7 +165,7 @@ impl<T: Real> Pack<'_, T> {
                         let to = from + point * in_channels * panel + channel % panel;
                         let to = &mut winograd.weights[to..][..panel.min(ABREAST)];
                         for (to, number) in to.iter_mut().zip(&numbers[lane..]) {
-                            *to = T::from_f64(*number);
+                            *to = T::rounded(*number);
                         }
                     }
                 }

@@ -153,7 +153,7 @@ impl<T: Real> Pass<'_, T> {
         let first = group * L::COUNT;
         let bias = L::load(&winograd.bias[first..]);
         let tolerance = L::load(&winograd.gap[first..])
-            .mul_add(L::splat(self.largest), L::splat(T::from_f64(f64::from(f32::MIN_POSITIVE))));
+            .mul_add(L::splat(self.largest), L::splat(T::rounded(f64::from(f32::MIN_POSITIVE))));
         let between = apart(down * across * 2 * L::COUNT);
         self.scratch.close.clear();
         for tile in 0..down * across {

@@ -8,7 +8,6 @@
 
 use super::TILE;
 use crate::{Real as _, kernels::Lanes};
-use candle_core::WithDType as _;
 
 /// The finite points, in order; a tile of 6 does without the last two.
 const FINITE: [f64; 7] = [0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5];
@@ -122,7 +121,7 @@ pub(super) fn outputs<L: Lanes, const SIDE: usize>(
 /// `factor * x + y`.
 #[inline(always)]
 fn add<L: Lanes>(factor: f64, x: L, y: L) -> L {
-    L::splat(L::Number::from_f64(factor)).mul_add(x, y)
+    L::splat(L::Number::rounded(factor)).mul_add(x, y)
 }
 
 /// The transposed matrix of inputs, times as many of them.
