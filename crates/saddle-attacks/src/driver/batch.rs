@@ -8,42 +8,20 @@ use candle_core::Tensor;
 use saddle_model::Classifier;
 use saddle_ops::{Draws, GradientHealth, Norm};
 
-use super::{Driver, ledger::Ledger, question::Question, referee::Referee};
+use super::{
+    Driver,
+    ledger::Ledger,
+    question::Question,
+    record::{Claim, Record},
+    referee::Referee,
+};
 use crate::{
     attack::{Answer, Attack, Query, Run, answer, evaluate, evaluate_beside, scores},
     error::{Error, Result},
     examples::select_rows,
     trace::StepTrace,
-    verdict::{Judge, Outcome, Verdict},
+    verdict::{Judge, Outcome},
 };
-
-/// An image that counts, found feasible.
-#[derive(Clone)]
-struct Claim {
-    image: Tensor,
-    prediction: u32,
-    distance: f64,
-    fooled: bool,
-}
-
-/// The first judged image that fools.
-struct Fooling {
-    step: u32,
-    /// Passes up to the verdict, and no further.
-    passes: u64,
-    claim: Claim,
-}
-
-/// What is known of one example so far.
-struct Record {
-    natural_prediction: u32,
-    first_fooling: Option<Fooling>,
-    /// The nearest judged image that fools; looked for only where the goal is the smallest distance.
-    nearest: Option<Claim>,
-    /// Steps of the first restart whose judged iterate fools.
-    fooled_steps: Vec<u32>,
-    last: Claim,
-}
 
 /// A batch under attack.
 pub(super) struct Batch<'a> {
@@ -101,15 +79,9 @@ impl<'a> Batch<'a> {
         let distances = batch.referee.measure(&everyone, &natural)?;
         for ((example, prediction), distance) in everyone.iter().zip(predictions).zip(distances) {
             let image = select_rows(&natural, &[*example])?;
-            let last = Claim { image, prediction, distance, fooled: false };
-            let fooled = batch.wants_nearest() && batch.referee.fooled(*example, prediction);
-            batch.records.push(Record {
-                natural_prediction: prediction,
-                first_fooling: None,
-                nearest: fooled.then(|| Claim { fooled, ..last.clone() }),
-                fooled_steps: Vec::new(),
-                last,
-            });
+            let fooled = batch.referee.fooled(*example, prediction);
+            let natural = Claim { image, prediction, distance, fooled };
+            batch.records.push(Record::new(natural, batch.wants_nearest()));
         }
         Ok(batch)
     }
@@ -129,8 +101,8 @@ impl<'a> Batch<'a> {
     /// Whether an example enters the next restart.
     fn takes_part(&self, example: usize) -> bool {
         let record = &self.records[example];
-        let settled = record.natural_prediction != self.referee.examples.labels()[example]
-            || record.first_fooling.is_some();
+        let label = self.referee.examples.labels()[example];
+        let settled = record.natural_prediction() != label || record.has_fallen();
         !(self.driver.stop_fooled && settled) && self.ledger.affords(example, 1)
     }
 
@@ -144,7 +116,8 @@ impl<'a> Batch<'a> {
         // Whoever starts at the natural image has been judged there.
         let moved = Norm::Linf.distances(examples.images(), &iterate)?;
         let unmoved: Vec<usize> = (0..moved.len()).filter(|&row| moved[row] == 0.0).collect();
-        let known = unmoved.iter().map(|&row| self.records[restart.active[row]].natural_prediction);
+        let known =
+            unmoved.iter().map(|&row| self.records[restart.active[row]].natural_prediction());
         let known: Vec<u32> = known.collect();
         self.note(&mut restart, &unmoved, &known, 0)?;
         while !restart.active.is_empty() {
@@ -283,10 +256,9 @@ impl<'a> Batch<'a> {
                 Error::attack(&self.referee.attack, "the last iterate was not judged")
             })?;
             let fooled = self.referee.fooled(example, prediction);
-            let record = &mut self.records[example];
-            if !record.last.fooled {
+            if self.records[example].is_open() {
                 let image = select_rows(&images, &[place])?;
-                record.last = Claim { image, prediction, distance, fooled };
+                self.records[example].end(Claim { image, prediction, distance, fooled });
             }
         }
         Ok(())
@@ -338,7 +310,7 @@ impl<'a> Batch<'a> {
         let new: Vec<usize> = fooled
             .iter()
             .copied()
-            .filter(|&row| nearest || self.records[restart.active[row]].first_fooling.is_none())
+            .filter(|&row| nearest || !self.records[restart.active[row]].has_fallen())
             .collect();
         if new.is_empty() {
             return Ok(fooled);
@@ -352,13 +324,7 @@ impl<'a> Batch<'a> {
             let claim = Claim { image, prediction, distance, fooled: true };
             let example = restart.active[row];
             let passes = self.ledger.spent(example) - beyond;
-            let record = &mut self.records[example];
-            if nearest && record.nearest.as_ref().is_none_or(|known| distance < known.distance) {
-                record.nearest = Some(claim.clone());
-            }
-            if record.first_fooling.is_none() {
-                record.first_fooling = Some(Fooling { step: restart.step, passes, claim });
-            }
+            self.records[example].note(&claim, restart.step, passes, nearest);
         }
         Ok(fooled)
     }
@@ -454,40 +420,19 @@ impl<'a> Batch<'a> {
     }
 
     fn outcome(self) -> Result<Outcome> {
-        let mut verdicts = Vec::with_capacity(self.records.len());
-        let (mut images, mut final_images) = (Vec::new(), Vec::new());
-        let mut fooled_steps = Vec::with_capacity(self.records.len());
-        for (example, record) in self.records.into_iter().enumerate() {
-            let label = self.referee.examples.labels()[example];
-            let first = record.first_fooling.as_ref();
-            let best = first.map_or(&record.last, |fooling| &fooling.claim);
-            let best = record.nearest.as_ref().unwrap_or(best);
-            verdicts.push(Verdict {
-                id: self.referee.examples.ids()[example],
-                label,
-                natural_prediction: record.natural_prediction,
-                natural_correct: record.natural_prediction == label,
-                fooled_final: record.last.fooled,
-                fooled_any: first.is_some() || record.nearest.is_some(),
-                prediction: best.prediction,
-                distance: best.distance,
-                final_prediction: record.last.prediction,
-                final_distance: record.last.distance,
-                feasible: true,
-                forward: self.ledger.forward(example),
-                backward: self.ledger.backward(example),
-                first_fooled_step: first.map(|fooling| fooling.step),
-                first_fooled_passes: first.map(|fooling| fooling.passes),
-            });
-            images.push(best.image.clone());
-            final_images.push(record.last.image);
-            fooled_steps.push(record.fooled_steps);
-        }
+        let (ids, labels) = (self.referee.examples.ids(), self.referee.examples.labels());
+        let verdicts = self.records.iter().enumerate().map(|(example, record)| {
+            let passes = [self.ledger.forward(example), self.ledger.backward(example)];
+            record.verdict(ids[example], labels[example], passes)
+        });
+        let verdicts = verdicts.collect();
+        let images: Vec<&Tensor> = self.records.iter().map(|record| &record.best().image).collect();
+        let final_images: Vec<&Tensor> = self.records.iter().map(Record::last_image).collect();
         Ok(Outcome {
             verdicts,
             images: Tensor::cat(&images, 0)?,
             final_images: Tensor::cat(&final_images, 0)?,
-            fooled_steps,
+            fooled_steps: self.records.into_iter().map(|record| record.fooled_steps).collect(),
             trace: self.trace,
             health: self.health,
             diagnostic_passes: self.diagnostic_passes,

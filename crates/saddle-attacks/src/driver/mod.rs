@@ -49,6 +49,7 @@
 mod batch;
 mod ledger;
 mod question;
+mod record;
 mod referee;
 mod request;
 mod stepwise;
