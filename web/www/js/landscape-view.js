@@ -21,7 +21,7 @@ const SIDE = 320;
 /** Colours tell losses by their logarithm, down to so many decades below the largest: a saturated loss is small, not flat. */
 const DECADES = 8;
 
-/** @typedef {{landscape: LandscapeReport, resolution: number, extent: number}} Shown */
+/** @typedef {{landscape: LandscapeReport, resolution: number, extent: number, axis: string}} Shown */
 
 /** The loss on a plane through the digit, as it is and averaged over Gaussian noise: what S-O's gradient belongs to. */
 export class LandscapeView {
@@ -30,7 +30,7 @@ export class LandscapeView {
   #ends = [h('span'), h('span')];
   #facts = h('p', { class: 'facts', role: 'status' });
   #digit = digitCanvas('The digit in the middle of the maps', 'digit small');
-  #chart = new LineChart({ title: 'Along the gradient', unit: 'l2 distance' });
+  #chart = new LineChart({ title: 'Through the digit, from left to right', unit: 'l2 distance' });
   #sigma = h('input', { type: 'range', min: '0', max: '0.5', step: '0.01' });
   #extent = h('input', { type: 'range', min: '0.5', max: '8', step: '0.5' });
   #outputs = { sigma: h('output'), extent: h('output') };
@@ -62,7 +62,7 @@ export class LandscapeView {
         'p',
         { class: 'lead' },
         this.#digit,
-        'Each map is a plane of images. Its middle is the digit; to the right goes the gradient of the loss, upwards a direction of random noise. PGD climbs the left map. S-O averages gradients over noise: it climbs the right one.',
+        'Each map is a plane of images. Its middle is the digit; to the right goes the gradient of the loss (or what an attack has added), upwards a direction of random noise. PGD climbs the left map. S-O averages gradients over noise: it climbs the right one.',
       ),
       h(
         'form',
@@ -91,7 +91,8 @@ export class LandscapeView {
   #map(title) {
     const colours = h('canvas', { class: 'map-colours', 'aria-hidden': 'true' });
     const lines = h('canvas', { class: 'map-lines', width: 2 * SIDE, height: 2 * SIDE, role: 'img', 'aria-label': title });
-    return { title, colours, lines, element: h('figure', { class: 'map' }, h('figcaption', {}, title, h('span', { class: 'unit' }, ' → gradient, ↑ noise')), h('div', { class: 'map-frame' }, colours, lines)) };
+    const axes = h('span', { class: 'unit' }, ' → gradient, ↑ noise');
+    return { title, axes, colours, lines, element: h('figure', { class: 'map' }, h('figcaption', {}, title, axes), h('div', { class: 'map-frame' }, colours, lines)) };
   }
 
   /** Asks anew when the answer would be another, and only while the view is seen. */
@@ -149,14 +150,15 @@ export class LandscapeView {
     await engine.load(network);
     const direction = along ? along.map((pixel, index) => pixel - example.pixels[index]) : undefined;
     const usable = direction?.some((value) => value !== 0) ? { direction } : {};
+    const axis = usable.direction ? 'perturbation' : 'gradient';
     const landscape = await engine.landscape({ network, pixels: Float32Array.from(example.pixels), label: example.label, extent, resolution, sigma, samples, seed, ...usable });
-    this.#shown = { landscape, resolution, extent };
+    this.#shown = { landscape, resolution, extent, axis };
     soon(this.#render);
   }
 
   #draw() {
     if (!this.#shown) return;
-    const { landscape, resolution, extent } = this.#shown;
+    const { landscape, resolution, extent, axis } = this.#shown;
     const values = [landscape.plain, landscape.smoothed];
     let least = Infinity;
     let most = 0;
@@ -165,7 +167,8 @@ export class LandscapeView {
     const heights = values.map((all) => all.map((value) => Math.log10(Math.max(value, leastShown))));
     const low = Math.log10(leastShown);
     const span = Math.log10(Math.max(most, leastShown)) - low || 1;
-    this.#maps.forEach(({ title, colours, lines }, index) => {
+    this.#maps.forEach(({ title, axes, colours, lines }, index) => {
+      axes.textContent = landscape.flat && axis === 'gradient' ? ' → noise, ↑ noise' : ` → ${axis}, ↑ noise`;
       colours.width = colours.height = resolution;
       // Rows go upwards along the noise direction.
       paint(colours, resolution, (at) => rising((heights[index][(resolution - 1 - Math.floor(at / resolution)) * resolution + (at % resolution)] - low) / span));
@@ -188,7 +191,7 @@ export class LandscapeView {
     ]);
     this.#chart.describe();
     const [plain, smoothed] = values.map((all) => slope(all, resolution, extent));
-    this.#facts.textContent = `Slope at the digit, along the gradient’s direction: ${figure(plain)} on the loss, ${figure(smoothed)} averaged over noise${smoothed > 2 * plain && plain > 0 ? `, ${figure(smoothed / plain)} times as steep` : ''}.${landscape.flat ? ' The gradient at the digit is exactly zero: both axes are noise.' : ''}`;
+    this.#facts.textContent = `Slope at the digit, along the ${axis}: ${figure(plain)} on the loss, ${figure(smoothed)} averaged over noise${smoothed > 2 * plain && plain > 0 ? `, ${figure(smoothed / plain)} times as steep` : ''}.${landscape.flat && axis === 'gradient' ? ' The gradient at the digit is exactly zero: both axes are noise.' : ''}`;
   }
 }
 
