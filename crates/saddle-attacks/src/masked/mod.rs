@@ -86,42 +86,58 @@ impl Disguise {
     /// [`Error::InvalidSetting`] for a dose that makes no sense; [`Error::Model`] for a network that does not come apart
     /// at its pools.
     pub fn put_on<'a>(&self, network: &'a Network) -> Result<Box<dyn Classifier + 'a>> {
+        self.check()?;
+        let on_logits = |map: LogitMap| -> Result<Box<dyn Classifier + 'a>> {
+            Ok(Box::new(OnLogits { inner: network, map }))
+        };
+        match *self {
+            Self::Plain => on_logits(LogitMap::Times(1.0)),
+            Self::LogitsTimes { factor } => on_logits(LogitMap::Times(factor)),
+            Self::Softmax { temperature } => on_logits(LogitMap::Softmax(temperature)),
+            Self::DeadRelu { width } => on_logits(LogitMap::Lead(width)),
+            Self::QuantisedInput { levels } => {
+                Ok(Box::new(OnInput { inner: network, map: PixelMap::Round { levels } }))
+            }
+            Self::InputNoise { sigma, seed } => {
+                Ok(Box::new(OnInput { inner: network, map: PixelMap::Noise { sigma, seed } }))
+            }
+            Self::EvenPools => Ok(Box::new(EvenPools::new(network)?)),
+        }
+    }
+
+    /// Refuses a dose that makes no sense.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidSetting`], which names the setting.
+    pub fn check(&self) -> Result<()> {
         let positive = |setting: &'static str, value: f64| {
             if value.is_finite() && value > 0.0 {
-                return Ok(value);
+                return Ok(());
             }
             Err(Error::setting(
                 setting,
                 format!("{value} hides nothing that can be computed; take a finite one above 0"),
             ))
         };
-        let on_logits = |map: LogitMap| -> Result<Box<dyn Classifier + 'a>> {
-            Ok(Box::new(OnLogits { inner: network, map }))
-        };
         match *self {
-            Self::Plain => on_logits(LogitMap::Times(1.0)),
-            Self::LogitsTimes { factor } => on_logits(LogitMap::Times(positive("factor", factor)?)),
-            Self::Softmax { temperature } => {
-                on_logits(LogitMap::Softmax(positive("temperature", temperature)?))
-            }
-            Self::DeadRelu { width } => on_logits(LogitMap::Lead(positive("width", width)?)),
+            Self::LogitsTimes { factor } => positive("factor", factor),
+            Self::Softmax { temperature } => positive("temperature", temperature),
+            Self::DeadRelu { width } => positive("width", width),
             Self::QuantisedInput { levels } if levels < 2 => Err(Error::setting(
                 "levels",
                 format!("{levels} levels leave no image; take at least 2"),
             )),
-            Self::QuantisedInput { levels } => {
-                Ok(Box::new(OnInput { inner: network, map: PixelMap::Round { levels } }))
-            }
             Self::InputNoise { sigma, .. } if !(sigma.is_finite() && sigma >= 0.0) => {
                 Err(Error::setting(
                     "sigma",
                     format!("{sigma} is no standard deviation; take a finite one of at least 0"),
                 ))
             }
-            Self::InputNoise { sigma, seed } => {
-                Ok(Box::new(OnInput { inner: network, map: PixelMap::Noise { sigma, seed } }))
-            }
-            Self::EvenPools => Ok(Box::new(EvenPools::new(network)?)),
+            Self::Plain
+            | Self::QuantisedInput { .. }
+            | Self::InputNoise { .. }
+            | Self::EvenPools => Ok(()),
         }
     }
 }
