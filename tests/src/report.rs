@@ -89,6 +89,7 @@ pub fn sample() -> Report {
         curves: Vec::new(),
         figure2: None,
         ladder: None,
+        verdicts: None,
         provenance: provenance(),
     }
 }

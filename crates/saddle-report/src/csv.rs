@@ -5,8 +5,10 @@ use crate::cell::Cell;
 use crate::curves::{AccuracyCurve, Chart, CurvePoint, DigitFigure};
 use crate::figure::Figure;
 use crate::ladder::{Comparison, Ladder, LadderRow};
+use crate::masking::Standing;
 use crate::report::Report;
 use crate::rivals::RivalRow;
+use crate::verdicts::{Judged, KnownJudged, Verdicts};
 use crate::words;
 
 impl Report {
@@ -28,6 +30,11 @@ impl Report {
     /// The rows of the ladder, one a line.
     pub fn ladder_csv(&self) -> String {
         ladder(self.ladder.as_ref())
+    }
+
+    /// The verdicts on gradient masking, one a line: the networks, then the known cases.
+    pub fn verdicts_csv(&self) -> String {
+        verdicts(self.verdicts.as_ref())
     }
 
     /// The digits of Figure 2, one a line.
@@ -140,6 +147,60 @@ fn ladder(ladder: Option<&Ladder>) -> String {
     };
     let rows = ladder.into_iter().flat_map(|all| all.rows.iter().map(move |one| row(all, one)));
     table(head, rows)
+}
+
+fn verdicts(verdicts: Option<&Verdicts>) -> String {
+    let head = "case,half,is,network,training_seed,norm,epsilon,verdict,shown_by,reason,digits,right,\
+                gradient_attack,more_steps,smoothed,black_box,transfer,zero_gradients,tiny_gradients,saturated,\
+                signs_of,honest_slopes,random_is_better,slopes_of,radii";
+    let known = |case: &KnownJudged| {
+        let half = if case.held_out { "held_out" } else { "thresholds" };
+        let is = if case.masked { "masked" } else { "sound" };
+        judged([&case.name, half, is], &case.judged)
+    };
+    let rows = verdicts.into_iter().flat_map(|all| {
+        let networks = all.networks.iter().map(|one| judged([""; 3], one));
+        let cases = all.calibration.iter().flat_map(|calibration| &calibration.cases);
+        networks.chain(cases.map(known))
+    });
+    table(head, rows)
+}
+
+fn judged(case: [&str; 3], judged: &Judged) -> Vec<String> {
+    let of = &judged.indicators;
+    let standing = |one: &Option<Standing>| {
+        one.as_ref().map(|one| one.count().to_string()).unwrap_or_default()
+    };
+    let mut fields = case.map(str::to_owned).to_vec();
+    fields.extend([
+        judged.network.clone(),
+        judged.training_seed.to_string(),
+        judged.norm.clone(),
+        number(Some(judged.epsilon)),
+        words::verdicts::word(judged.verdict.masking).to_owned(),
+        judged.verdict.shown_by.clone().unwrap_or_default(),
+        words::verdicts::reason(judged),
+        of.natural.len().to_string(),
+        of.natural.iter().filter(|&&right| right).count().to_string(),
+    ]);
+    let attacks = [&of.gradient_attack, &of.more_steps, &of.smoothed, &of.black_box, &of.transfer];
+    fields.extend(attacks.map(standing));
+    let count = |value: Option<u64>| value.map(|value| value.to_string()).unwrap_or_default();
+    fields.extend([
+        count(of.gradients.map(|signs| signs.zero)),
+        count(of.gradients.map(|signs| signs.tiny)),
+        count(of.gradients.map(|signs| signs.saturated)),
+        count(of.gradients.map(|signs| signs.total)),
+        count(of.slopes.map(|signs| signs.honest)),
+        count(of.slopes.map(|signs| signs.random_is_better)),
+        count(of.slopes.map(|signs| signs.total)),
+    ]);
+    let radii = of.radii.iter();
+    let radii = radii.map(|one| {
+        format!("{}: {} of {} (bound {})", one.epsilon, one.standing, one.total, one.bound)
+    });
+    fields.push(radii.collect::<Vec<_>>().join("; "));
+    fields
 }
 
 /// Counts, p-values and outcome of a comparison of the ladder.

@@ -17,6 +17,7 @@ use crate::words;
 
 mod curves;
 mod ladder;
+mod verdicts;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -62,6 +63,7 @@ fn sections(report: &Report) -> Vec<Section> {
         all.push(rivals(report));
     }
     all.extend(report.ladder.iter().map(ladder::section));
+    all.extend(report.verdicts.iter().map(verdicts::section));
     all.extend(provenance(&report.provenance));
     all
 }

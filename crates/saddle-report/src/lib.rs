@@ -27,6 +27,7 @@
 //! | `report` | [`Report`], [`Provenance`], [`Finding`], to and from JSON |
 //! | [`claims`] | claims decided by rules of the plan, and causes of differences from the paper |
 //! | [`masking`] | whether a network's gradients are masked: a verdict from measured indicators |
+//! | [`verdicts`] | [`Verdicts`]: those of a run, and how the verdict does on known cases |
 //! | [`statistics`] | Wilson interval, paired differences, McNemar's test, equivalence, Holm's adjustment |
 //! | [`paper`] | Table 1 of Li, Chen, Wang and Carin (2019), as printed |
 //! | `grid`, `words` | cells sorted into networks and rows; the sentences, said once for every form |
@@ -53,6 +54,7 @@ mod ratios;
 mod report;
 mod rivals;
 pub mod statistics;
+pub mod verdicts;
 mod words;
 
 pub use cell::{Cell, CellKey, Setting, Shown, Status};
@@ -66,3 +68,4 @@ pub use report::{
     AttackNote, Choice, DatasetWords, Fact, Failure, Finding, Provenance, Report, Side,
 };
 pub use rivals::{Contender, McNemar, Place, RivalRow, Role, adjust, compare};
+pub use verdicts::Verdicts;

@@ -14,6 +14,7 @@ use crate::words;
 
 mod curves;
 mod ladder;
+mod verdicts;
 
 impl Report {
     /// The report as Markdown.
@@ -67,6 +68,7 @@ fn render(report: &Report) -> String {
     curves::all(&mut text, report);
     rivals(&mut text, report);
     ladder::ladder(&mut text, report);
+    verdicts::verdicts(&mut text, report);
     provenance(&mut text, report);
     text
 }

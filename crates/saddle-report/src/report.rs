@@ -11,6 +11,7 @@ use crate::figure::Figure;
 use crate::ladder::Ladder;
 use crate::paper;
 use crate::rivals::RivalRow;
+use crate::verdicts::Verdicts;
 
 /// All that one run measured: the content of `report.json`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -41,6 +42,9 @@ pub struct Report {
     /// Where the power of S-O comes from, one change at a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ladder: Option<Ladder>,
+    /// Whether gradients are masked, and how that verdict does on known cases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdicts: Option<Verdicts>,
     /// What no classifier can do on the digits of the cells.
     #[serde(default)]
     pub bounds: Vec<Bound>,

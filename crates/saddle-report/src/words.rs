@@ -5,6 +5,7 @@ pub(crate) mod claims;
 pub(crate) mod curves;
 pub(crate) mod differences;
 pub(crate) mod ladder;
+pub(crate) mod verdicts;
 
 use crate::cell::{Cell, Setting, Shown};
 use crate::figure::Series;

@@ -14,3 +14,4 @@ mod paired;
 mod render;
 mod rivals;
 mod statistics;
+mod verdicts;

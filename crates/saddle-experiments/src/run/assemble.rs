@@ -301,6 +301,7 @@ impl Book {
             figure2: self.figure2,
             rivals: self.rivals,
             ladder: self.ladder,
+            verdicts: None,
             bounds,
             claims,
             differences,

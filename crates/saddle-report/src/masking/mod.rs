@@ -20,6 +20,7 @@
 //! Adversarial Robustness" (2019), section 5: the same as a list of checks, and more steps.
 
 mod evidence;
+mod fates;
 mod thresholds;
 
 use serde::{Deserialize, Serialize};
@@ -31,7 +32,8 @@ pub use thresholds::Thresholds;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Indicators {
-    /// For each digit whether the network is right about the natural image.
+    /// For each digit whether the network is right about the natural image; in JSON a text of `1` and `0`.
+    #[serde(with = "fates")]
     pub natural: Vec<bool>,
     /// The gradients at natural images.
     pub gradients: Option<GradientSigns>,
@@ -57,8 +59,16 @@ pub struct Indicators {
 pub struct Standing {
     /// The attack in words.
     pub attack: String,
-    /// For each digit whether it is right and stays right.
+    /// For each digit whether it is right and stays right; in JSON a text of `1` and `0`.
+    #[serde(with = "fates")]
     pub robust: Vec<bool>,
+}
+
+impl Standing {
+    /// How many digits stand.
+    pub fn count(&self) -> u64 {
+        self.robust.iter().filter(|&&stands| stands).count() as u64
+    }
 }
 
 /// Counts over the natural images that the network is right about.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// From where on an indicator speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct Thresholds {
     /// Fewer digits that the network is right about say nothing.
     pub fewest_digits: u64,
@@ -46,4 +46,11 @@ impl Thresholds {
         significance: 0.01,
         above_bound: 0.05,
     };
+}
+
+impl Default for Thresholds {
+    /// [`Thresholds::STATED`].
+    fn default() -> Self {
+        Self::STATED
+    }
 }
