@@ -69,6 +69,8 @@ enum Profile {
     Paper,
     /// S-O taken apart: attacks that differ in one thing each, on networks of the plan `cpu`.
     Ladder,
+    /// Are gradients masked? Verdicts on four networks of the plan `cpu`, tried on networks of which it is known.
+    Masking,
     /// Natural and Madry l-infinity training on Fashion-MNIST, 500 test images.
     Fashion,
     /// Two trainings of seconds on CIFAR-10 or a small file of its form: does everything work there?
@@ -85,6 +87,7 @@ impl Profile {
             Self::Cpu => "cpu",
             Self::Paper => "paper",
             Self::Ladder => "ladder",
+            Self::Masking => "masking",
             Self::Fashion => "fashion",
             Self::CifarSmoke => "cifar-smoke",
             Self::Cifar => "cifar",
@@ -104,6 +107,9 @@ impl Profile {
             Self::Fashion => "about a quarter of an hour on two recent cores, once compiled",
             Self::CifarSmoke => {
                 "minutes, most of them to fetch the data set unless --data names it"
+            }
+            Self::Masking => {
+                "about a quarter of an hour on two recent cores where the networks of `cpu` are in the store"
             }
             Self::Cifar => "days on a GPU; nobody has run it",
             Self::Paper => {

@@ -2,7 +2,7 @@
 //! power cut.
 //!
 //! A [`Plan`] says in plain text which networks are trained, which attacks try them and which tables
-//! come out. [`Laboratory::run`] turns it into jobs — train, attack, curve, steps, fooled digits, bound — and keeps every result
+//! come out. [`Laboratory::run`] turns it into jobs — train, attack, curve, steps, fooled digits, signs of masking, bound — and keeps every result
 //! and every half-finished one in a [`Store`], under a [`Key`] that is the hash of all that it
 //! depends on: the plan's part, the keys of its inputs, the data, the revision of the algorithm,
 //! the program's version and what `Cargo.lock` says of its dependencies, and the kernels. So the same work is never done twice, a changed setting never meets an old result,
@@ -60,9 +60,10 @@ pub use lock::locked;
 pub use masking::{RadiusTrial, Trials, measure_masking};
 pub use nearest::{Among, TowardNearest, nearest_of_other_classes, toward_nearest};
 pub use plan::{
-    AttackPlan, BoundThreat, Bounds, BudgetCurve, Choice, Climb, CompassPlan, Curve, EpsilonCurve,
-    Figure1, Figure2, GradientFree, LadderPlan, LadderThreat, NetworkPlan, PROFILES, Plan,
-    Precision, RivalThreat, Rivals, Row, RungAttack, RungPlan, StepCurve, Table,
+    AttackPlan, BoundThreat, Bounds, BudgetCurve, CalibrationPlan, Choice, Climb, CompassPlan,
+    Curve, EpsilonCurve, Figure1, Figure2, GradientFree, KnownCasePlan, LadderPlan, LadderThreat,
+    NetworkPlan, PROFILES, Plan, Precision, RivalThreat, Rivals, Row, RungAttack, RungPlan,
+    StepCurve, Table, VerdictPlan, VerdictThreat,
 };
 pub use run::{
     AttackDetail, BoundDetail, Detail, Finished, JobEntry, JobKind, JobTime, Laboratory,

@@ -2,14 +2,16 @@
 //!
 //! The verdict itself is [`saddle_report::masking::judge`], which knows numbers alone. Here the numbers are made: gradients and slopes at the
 //! natural images, one attack that follows gradients, and beside it others on the same digits at the same number of passes.
+//! [`measure_masking`] does it in one piece for whoever holds a classifier; a plan's `[verdicts]` asks for the same in jobs.
 
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Tensor};
+use serde::{Deserialize, Serialize};
 
 use saddle_attacks::{
-    Attack, Driver, Examples, Judge, Objective, Outcome, SlopeInspection, SlopeLook, ThreatModel,
-    TowardImages, inspect_gradients, inspect_slopes,
+    Attack, Driver, Examples, Judge, Objective, Outcome, SlopeLook, ThreatModel, TowardImages,
+    Verdict, inspect_gradients, inspect_slopes,
 };
 use saddle_model::{Aim, Classifier, Loss, LossKind};
 use saddle_ops::Draws;
@@ -63,28 +65,25 @@ pub fn measure_masking(
     trials: &Trials<'_>,
     radii: &[RadiusTrial<'_>],
 ) -> Result<Indicators> {
-    let look = SlopeLook::default();
-    let slopes = inspect_slopes(classifier, examples, &threat, &look, trials.draws)?;
     let run = |attack: &dyn Attack, threat: ThreatModel, cap: Option<u64>| -> Result<Outcome> {
         let objective = Objective::untargeted(threat);
         Ok(driver(attack, cap).run(classifier, attack, examples, &objective, trials.draws)?)
     };
-    let standing = |attack: &dyn Attack, outcome: &Outcome| {
-        let robust = outcome.verdicts.iter().map(|verdict| verdict.robust(Judge::Any)).collect();
-        Standing { attack: attack.name(), robust }
-    };
     let measured = |attack: &dyn Attack, cap: u64| -> Result<Standing> {
-        Ok(standing(attack, &run(attack, threat, Some(cap))?))
+        Ok(standing(attack.name(), &run(attack, threat, Some(cap))?.verdicts))
     };
     let own = run(trials.gradient, threat, Some(trials.cap))?;
+    let look = SlopeLook::default();
+    let (images, verdicts) = (&own.images, &own.verdicts);
+    let signs = Signs::of(classifier, examples, threat, &look, (images, verdicts), trials.draws)?;
     let black_box = trials.black_box.map(|(attack, cap)| measured(attack, cap)).transpose()?;
     let transfer = match trials.source {
         None => None,
         Some(source) => {
-            let toward = transferred(source, examples, threat, trials)?;
+            let toward = ends_on(source, trials.gradient, examples, threat, trials.draws)?;
             let found = run(&toward, threat, None)?;
             let attack = format!("{} on another network", trials.gradient.name());
-            Some(Standing { attack, ..standing(&toward, &found) })
+            Some(standing(attack, &found.verdicts))
         }
     };
     let mut at_radii = Vec::new();
@@ -98,12 +97,12 @@ pub fn measure_masking(
         });
     }
     Ok(Indicators {
-        natural: slopes.right.clone(),
-        gradients: Some(gradient_signs(classifier, examples, &slopes, look.batch)?),
-        slopes: Some(slope_signs(classifier, examples, &slopes, &own, look.loss)?),
+        gradients: Some(signs.gradients()),
+        slopes: Some(signs.slopes()),
+        natural: signs.right,
         more_steps: Some(measured(trials.more_steps, trials.cap.saturating_mul(2))?),
         smoothed: Some(measured(trials.smoothed, trials.cap)?),
-        gradient_attack: Some(standing(trials.gradient, &own)),
+        gradient_attack: Some(standing(trials.gradient.name(), &own.verdicts)),
         black_box,
         transfer,
         radii: at_radii,
@@ -119,17 +118,23 @@ fn driver(attack: &dyn Attack, cap: Option<u64>) -> Driver {
     Driver { cap, judge: Judge::Any, stop_fooled: true, restarts, ..Driver::default() }
 }
 
-/// The way toward the images at which the attack ends on another network.
-fn transferred(
+/// Which digits an attack left standing.
+pub(crate) fn standing(attack: String, verdicts: &[Verdict]) -> Standing {
+    Standing { attack, robust: verdicts.iter().map(|verdict| verdict.robust(Judge::Any)).collect() }
+}
+
+/// The way toward the images at which an attack ends on another network.
+///
+/// It goes to its last step there: an image that just fools its own network fools no other.
+pub(crate) fn ends_on(
     source: &dyn Classifier,
+    attack: &dyn Attack,
     examples: &Examples,
     threat: ThreatModel,
-    trials: &Trials<'_>,
+    draws: Draws,
 ) -> Result<TowardImages> {
     let objective = Objective::untargeted(threat);
-    // To the last step: an image that just fools its own network fools no other.
-    let driver = Driver::default();
-    let found = driver.run(source, trials.gradient, examples, &objective, trials.draws)?;
+    let found = Driver::default().run(source, attack, examples, &objective, draws)?;
     let mut targets = BTreeMap::new();
     for (row, &id) in examples.ids().iter().enumerate() {
         targets.insert(id, found.final_images.narrow(0, row, 1)?);
@@ -137,40 +142,78 @@ fn transferred(
     Ok(TowardImages::new(targets)?)
 }
 
-fn gradient_signs(
-    classifier: &dyn Classifier,
-    examples: &Examples,
-    slopes: &SlopeInspection,
-    batch: usize,
-) -> Result<GradientSigns> {
-    let entropy = inspect_gradients(classifier, examples, LossKind::CrossEntropy, batch)?.norms;
-    let margin = inspect_gradients(classifier, examples, LossKind::Margin, batch)?.norms;
-    let mut signs = GradientSigns::default();
-    for row in (0..examples.len()).filter(|&row| slopes.right[row]) {
-        signs.total += 1;
-        signs.zero += u64::from(entropy[row] == 0.0 && margin[row] == 0.0);
-        signs.tiny += u64::from(entropy[row] < LOST_IN_A_RAW_STEP && margin[row] > 0.0);
-        signs.saturated += u64::from(slopes.saturated[row]);
-    }
-    Ok(signs)
+/// What natural images, and the loss beside them, show of each digit; entry `i` belongs to digit `i`. All but the first are true only
+/// of digits that the network reads rightly.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Signs {
+    /// The network reads it rightly.
+    pub(crate) right: Vec<bool>,
+    /// The gradients of cross-entropy and margin are exactly zero.
+    pub(crate) zero: Vec<bool>,
+    /// That of cross-entropy gets lost in single precision, that of the margin is there.
+    pub(crate) tiny: Vec<bool>,
+    /// The largest probability is 1 in single precision.
+    pub(crate) saturated: Vec<bool>,
+    /// A short step along the gradient raises the loss as promised.
+    pub(crate) honest: Vec<bool>,
+    /// It stands, and one of some random directions raises the loss more than the attack did.
+    pub(crate) random_is_better: Vec<bool>,
 }
 
-fn slope_signs(
-    classifier: &dyn Classifier,
-    examples: &Examples,
-    slopes: &SlopeInspection,
-    own: &Outcome,
-    loss: LossKind,
-) -> Result<SlopeSigns> {
-    let attacked = losses(classifier, examples, &own.images, loss)?;
-    let mut signs = SlopeSigns::default();
-    for row in (0..examples.len()).filter(|&row| slopes.right[row]) {
-        signs.total += 1;
-        signs.honest += u64::from(slopes.is_honest(row, HONEST_WITHIN));
-        let stands = own.verdicts[row].robust(Judge::Any);
-        signs.random_is_better += u64::from(stands && slopes.sampled[row] > attacked[row]);
+impl Signs {
+    /// What is seen of a classifier, and of the images at which an attack left it, with that attack's verdicts.
+    pub(crate) fn of(
+        classifier: &dyn Classifier,
+        examples: &Examples,
+        threat: ThreatModel,
+        look: &SlopeLook,
+        (images, verdicts): (&Tensor, &[Verdict]),
+        draws: Draws,
+    ) -> Result<Self> {
+        let slopes = inspect_slopes(classifier, examples, &threat, look, draws)?;
+        let entropy = LossKind::CrossEntropy;
+        let entropy = inspect_gradients(classifier, examples, entropy, look.batch)?.norms;
+        let margin = inspect_gradients(classifier, examples, LossKind::Margin, look.batch)?.norms;
+        let attacked = losses(classifier, examples, images, look.loss)?;
+        let right = slopes.right.clone();
+        let rows = |holds: &dyn Fn(usize) -> bool| -> Vec<bool> {
+            (0..right.len()).map(|row| right[row] && holds(row)).collect()
+        };
+        Ok(Self {
+            zero: rows(&|row| entropy[row] == 0.0 && margin[row] == 0.0),
+            tiny: rows(&|row| entropy[row] < LOST_IN_A_RAW_STEP && margin[row] > 0.0),
+            saturated: rows(&|row| slopes.saturated[row]),
+            honest: rows(&|row| slopes.is_honest(row, HONEST_WITHIN)),
+            random_is_better: rows(&|row| {
+                verdicts[row].robust(Judge::Any) && slopes.sampled[row] > attacked[row]
+            }),
+            right,
+        })
     }
-    Ok(signs)
+
+    /// Counts over the gradients.
+    pub(crate) fn gradients(&self) -> GradientSigns {
+        GradientSigns {
+            total: count(&self.right),
+            zero: count(&self.zero),
+            tiny: count(&self.tiny),
+            saturated: count(&self.saturated),
+        }
+    }
+
+    /// Counts over the slopes.
+    pub(crate) fn slopes(&self) -> SlopeSigns {
+        SlopeSigns {
+            total: count(&self.right),
+            honest: count(&self.honest),
+            random_is_better: count(&self.random_is_better),
+        }
+    }
+}
+
+fn count(digits: &[bool]) -> u64 {
+    digits.iter().filter(|&&holds| holds).count() as u64
 }
 
 /// The loss of each example at another image, in batches.

@@ -1,7 +1,7 @@
 //! Plans: what is to be trained, attacked and shown, as a text that a person can read and change.
 //!
 //! A plan is TOML. Digits, networks and attacks have names; tables, the comparison of rivals and the
-//! figures refer to them by name, bounds follow from the tables. Eight plans are part of the program ([`PROFILES`]); any of them can
+//! figures refer to them by name, bounds follow from the tables. Nine plans are part of the program ([`PROFILES`]); any of them can
 //! be written out, changed and passed back as a file. A field that no plan has is refused: a
 //! misspelt setting must not become a silent default.
 //!
@@ -18,6 +18,7 @@ mod attacks;
 mod claims;
 mod curves;
 mod ladder;
+mod verdicts;
 
 use std::collections::BTreeMap;
 
@@ -37,14 +38,16 @@ pub use attacks::{AttackPlan, GradientFree};
 pub(crate) use claims::{BEST_RIVAL, RIVALS, check as check_claims, contender_row};
 pub use curves::{BudgetCurve, EpsilonCurve, Figure2, StepCurve};
 pub use ladder::{Climb, CompassPlan, LadderPlan, LadderThreat, Precision, RungAttack, RungPlan};
+pub use verdicts::{CalibrationPlan, KnownCasePlan, VerdictPlan, VerdictThreat};
 
 /// The embedded plans: name and text.
-pub const PROFILES: [(&str, &str); 8] = [
+pub const PROFILES: [(&str, &str); 9] = [
     ("smoke", include_str!("../plans/smoke.toml")),
     ("quick", include_str!("../plans/quick.toml")),
     ("cpu", include_str!("../plans/cpu.toml")),
     ("paper", include_str!("../plans/paper.toml")),
     ("ladder", include_str!("../plans/ladder.toml")),
+    ("masking", include_str!("../plans/masking.toml")),
     ("fashion", include_str!("../plans/fashion.toml")),
     ("cifar-smoke", include_str!("../plans/cifar-smoke.toml")),
     ("cifar", include_str!("../plans/cifar.toml")),
@@ -84,6 +87,9 @@ pub struct Plan {
     /// Attacks that differ in one thing each.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ladder: Option<LadderPlan>,
+    /// Whether gradients are masked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdicts: Option<VerdictPlan>,
     /// What no classifier can do on the digits of the tables.
     #[serde(default)]
     pub bounds: Option<Bounds>,
@@ -334,9 +340,17 @@ impl Plan {
         let figure = self.figure1.iter().map(|_| "figure1");
         let rivals = self.rivals.iter().map(|_| "rivals");
         let ladder = self.ladder.iter().map(|_| "ladder");
+        let verdicts = self.verdicts.iter().map(|_| "verdicts");
         let bounds = self.bounds.iter().map(|_| "bounds");
         let curves = self.curve_names();
-        tables.chain(bounds).chain(figure).chain(rivals).chain(ladder).chain(curves).collect()
+        tables
+            .chain(bounds)
+            .chain(figure)
+            .chain(rivals)
+            .chain(ladder)
+            .chain(verdicts)
+            .chain(curves)
+            .collect()
     }
 
     /// The names of all curves of accuracy, and of Figure 2.
@@ -353,7 +367,8 @@ impl Plan {
         if only.is_empty() {
             let reserved = self.tables.iter().any(|table| table.name == part && table.on_request)
                 || part == "rivals" && self.rivals.as_ref().is_some_and(|rivals| rivals.on_request)
-                || part == "ladder" && self.ladder.as_ref().is_some_and(|ladder| ladder.on_request);
+                || part == "ladder" && self.ladder.as_ref().is_some_and(|ladder| ladder.on_request)
+                || part == "verdicts" && self.verdicts.as_ref().is_some_and(|all| all.on_request);
             return !reserved;
         }
         only.iter().any(|name| name == part)

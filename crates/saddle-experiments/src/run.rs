@@ -39,6 +39,7 @@ mod stages;
 mod takeover;
 mod tally;
 mod turns;
+mod verdicts;
 
 pub use assemble::{AttackDetail, Detail};
 pub use bounds::BoundDetail;
@@ -170,6 +171,7 @@ impl Laboratory<'_> {
             }
         }
         let ladder = run.ladder(self.plan, only, &restricted, &mut book)?;
+        let verdicts = run.verdicts(self.plan, only, &restricted, &mut book)?;
         let drawings = run.drawings(self.plan, only, &restricted, &mut book)?;
         let (remarks, gathers) = (book.remarks().to_vec(), run.turns.gathers());
         let mut left = 0;
@@ -181,9 +183,17 @@ impl Laboratory<'_> {
                 let networks = ladder::networks(self.plan, ladder);
                 passes = passes.saturating_add(run.ladder_passes(ladder, &networks, &mut seen)?);
             }
+            if let Some(verdicts) = verdicts {
+                passes = passes.saturating_add(run.verdict_passes(verdicts, None, &mut seen)?);
+            }
             observer.planned(passes.saturating_add(run.drawing_passes(&drawings, &mut seen)?));
             for bound in &bounds {
                 seen.insert(bound.key()?);
+            }
+            if let Some(verdicts) = verdicts {
+                for (_, bound) in verdicts::radius_bounds(&bench, verdicts)? {
+                    seen.insert(bound.key()?);
+                }
             }
             run.share(&seen);
             let outcome = run.ahead(&seen, observer);
@@ -191,6 +201,10 @@ impl Laboratory<'_> {
                 .and_then(|()| run.all(&cells, &bounds, figure, rivals, &mut book, observer));
             let outcome = outcome.and_then(|()| match ladder {
                 Some(ladder) => run.climb(ladder, &mut book, observer),
+                None => Ok(()),
+            });
+            let outcome = outcome.and_then(|()| match verdicts {
+                Some(verdicts) => run.judge(verdicts, &mut book, observer),
                 None => Ok(()),
             });
             let outcome = outcome.and_then(|()| run.draw(&drawings, &mut book, observer));
@@ -212,6 +226,7 @@ impl Laboratory<'_> {
         if interrupted || left > 0 {
             book.stopped(!bounds.is_empty(), figure.is_some(), rivals.is_some());
             book.stopped_on_the_ladder(ladder);
+            book.stopped_before_verdicts(verdicts);
             curves::stopped(&drawings, &mut book, assemble::STOPPED);
         }
         book.fill_up(&cells);

@@ -11,6 +11,7 @@ use crate::{Error, Result};
 
 mod curves;
 mod ladder;
+mod verdicts;
 
 /// Most networks of one recipe: every one of them is looked at before anything starts.
 const MOST_SEEDS: u32 = 1_000;
@@ -73,13 +74,13 @@ fn validate(plan: &Plan) -> Result<()> {
             format!("{place}: count must be at least 1: the number of digits to go toward")
         })?;
     }
-    let mut seen =
-        BTreeSet::from(["bounds", "figure1", "figure2", "ladder", "rivals"].map(str::to_owned));
+    let taken = ["bounds", "figure1", "figure2", "ladder", "rivals", "verdicts"];
+    let mut seen = BTreeSet::from(taken.map(str::to_owned));
     for table in &plan.tables {
         named("a table", "name", &table.name)?;
         ensure(seen.insert(table.name.clone()), || {
             format!(
-                "two tables are called `{}` (bounds, figure1, figure2, ladder and rivals are taken)",
+                "two tables are called `{}` (bounds, figure1, figure2, ladder, rivals and verdicts are taken)",
                 table.name
             )
         })?;
@@ -111,6 +112,7 @@ fn validate(plan: &Plan) -> Result<()> {
         }
     }
     ladder::check(plan)?;
+    verdicts::check(plan)?;
     curves::check(plan, &mut seen)?;
     check_claims(plan)
 }

@@ -9,7 +9,7 @@
 //! | --- | --- |
 //! | `report.json` | everything that the run found; the other forms are made of it |
 //! | `report.md`, `report.html` | the same to read |
-//! | `cells.csv`, `rivals.csv`, `figures.csv`, `curves.csv`, `figure2.csv`, `ladder.csv` | the same to compute with |
+//! | `cells.csv`, `rivals.csv`, `figures.csv`, `curves.csv`, `figure2.csv`, `ladder.csv`, `verdicts.csv` | the same to compute with |
 //! | `summary.svg`, `figure1.svg`, `figure2.svg`, `curve-*.svg`, `ladder.svg` | the pictures |
 //! | `cells.jsonl` | one line per measured cell, with the fate of every digit |
 //! | `bounds.jsonl` | one line per bound, with the digits that prove it |
@@ -30,7 +30,7 @@ use crate::store::{AtomicDisk, Disk, sweep};
 use crate::{Detail, Error, Finished, Plan, Result};
 
 /// Every file that a report consists of.
-const FILES: [&str; 17] = [
+const FILES: [&str; 18] = [
     "report.json",
     "report.md",
     "report.html",
@@ -44,6 +44,7 @@ const FILES: [&str; 17] = [
     "figure2.svg",
     "ladder.csv",
     ladder::FILE,
+    VERDICTS,
     "cells.jsonl",
     "bounds.jsonl",
     "plan.json",
@@ -52,6 +53,8 @@ const FILES: [&str; 17] = [
 
 /// The cells, digit by digit.
 pub(crate) const CELLS: &str = "cells.jsonl";
+/// The verdicts on gradient masking.
+const VERDICTS: &str = "verdicts.csv";
 /// How long jobs took.
 pub(crate) const TIMES: &str = "times.json";
 
@@ -161,7 +164,11 @@ fn write_forms(folder: &Path, report: &Report) -> Result<()> {
         remove(&folder.join("ladder.csv"))?;
         remove(&folder.join(ladder::FILE))?;
     }
-    Ok(())
+    let verdicts = folder.join(VERDICTS);
+    match report.verdicts {
+        Some(_) => put(&verdicts, report.verdicts_csv().as_bytes()),
+        None => remove(&verdicts),
+    }
 }
 
 /// Removes the drawings of charts, whose names are the plan's.

@@ -203,7 +203,7 @@ pub(crate) struct Digits {
 /// Which plan to follow.
 #[derive(Args, Debug)]
 pub(crate) struct PlanChoice {
-    /// A plan that is part of the program: smoke, quick, cpu, paper or ladder; fashion; cifar-smoke or cifar.
+    /// A plan that is part of the program: smoke, quick, cpu, paper, ladder or masking; fashion; cifar-smoke or cifar.
     #[arg(long, default_value = "quick", value_name = "NAME")]
     pub(crate) profile: String,
     /// A plan of your own (TOML) in place of the profile's; the embedded ones show the form.

@@ -23,4 +23,5 @@ mod sources;
 mod stages;
 mod stores;
 mod times;
+mod verdicts;
 mod worst_of;

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use saddle_attacks::{
-    Driver, Examples, Judge, MemberOutcome, Method, ProjectedAscent, ThreatModel, Verdict,
+    Driver, Examples, Found, Judge, MemberOutcome, Method, ProjectedAscent, ThreatModel, Verdict,
 };
 use saddle_model::{Classifier, Network, predictions};
 use saddle_ops::{Draws, GradientHealth};
@@ -42,8 +42,27 @@ pub(crate) struct Attempt {
 }
 
 impl Attempt {
+    /// The attack as it says, on any classifier.
+    pub(super) fn run(
+        &self,
+        classifier: &dyn Classifier,
+        examples: &Examples,
+        seed: u64,
+    ) -> Result<Found> {
+        let driver = Driver {
+            batch: CHUNK,
+            cap: self.cap,
+            judge: self.judge,
+            stop_fooled: self.stop_fooled,
+            restarts: self.restarts,
+            trace: false,
+        };
+        let draws = Draws::new(seed);
+        Ok(self.method.run(&driver, classifier, None, examples, self.threat, draws)?)
+    }
+
     /// Passes per digit that it takes at most.
-    fn passes(&self) -> u64 {
+    pub(super) fn passes(&self) -> u64 {
         // Natural and final image.
         let judged = |passes: u64| passes.saturating_add(2);
         let run = match self.method {
@@ -121,16 +140,7 @@ impl SampleJob for AttackJob {
         let Some(attempt) = &self.attempt else {
             return natural(network, &examples);
         };
-        let driver = Driver {
-            batch: CHUNK,
-            cap: attempt.cap,
-            judge: attempt.judge,
-            stop_fooled: attempt.stop_fooled,
-            restarts: attempt.restarts,
-            trace: false,
-        };
-        let (threat, draws) = (attempt.threat, Draws::new(self.seed));
-        let found = attempt.method.run(&driver, network, None, &examples, threat, draws)?;
+        let found = attempt.run(network, &examples, self.seed)?;
         Ok(Survey { verdicts: found.verdicts, health: found.health, members: found.members })
     }
 }

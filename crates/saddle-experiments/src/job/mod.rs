@@ -1,5 +1,5 @@
-//! Jobs: the units of work that the store keeps. Training, an attack on some digits, a row of the ladder and its directions, a
-//! curve, the steps that fool, fooled digits, a bound.
+//! Jobs: the units of work that the store keeps. Training, an attack on some digits, a row of the ladder and its directions, what a
+//! verdict on masking needs besides attacks, a curve, the steps that fool, fooled digits, a bound.
 //!
 //! A job is described by a part of the plan and by all that its result depends on; the hash of that
 //! description is its key. [`REVISIONS`] belong to it: whoever changes an algorithm so that its
@@ -13,13 +13,16 @@ mod bound;
 mod calibrate;
 mod compass;
 mod curve;
+mod disguised;
 mod fooled;
 mod rung;
 mod sampled;
+mod signs;
 mod steps;
 mod stopwatch;
 mod toward;
 mod train;
+mod transfer;
 mod trial;
 
 use candle_core::{DType, Device, Tensor};
@@ -39,20 +42,34 @@ pub(crate) use bound::BoundJob;
 pub(crate) use calibrate::{hardly_trained, seconds_per_pass, seconds_per_step};
 pub(crate) use compass::{CompassJob, Cosines};
 pub(crate) use curve::CurveJob;
+pub(crate) use disguised::DisguisedJob;
 pub(crate) use fooled::{FooledDigit, FooledJob};
 pub(crate) use rung::RungJob;
 pub(crate) use sampled::SampleJob;
+pub(crate) use signs::SignsJob;
 pub(crate) use steps::{StepJob, StepSurvey};
 pub(crate) use toward::TowardJob;
 pub(crate) use train::TrainJob;
+pub(crate) use transfer::{Source, TransferJob};
 pub(crate) use trial::Trial;
 
 /// Examples per chunk of partial state.
 pub(crate) const CHUNK: usize = 100;
 
 /// Revision of each algorithm; part of every key that depends on it.
-const REVISIONS: Revisions =
-    Revisions { train: 4, attack: 5, curve: 4, bound: 1, steps: 1, fooled: 1, rung: 1, compass: 1 };
+const REVISIONS: Revisions = Revisions {
+    train: 4,
+    attack: 5,
+    curve: 4,
+    bound: 1,
+    steps: 1,
+    fooled: 1,
+    rung: 1,
+    compass: 1,
+    signs: 1,
+    disguised: 1,
+    transfer: 1,
+};
 
 #[derive(Clone, Copy, Debug, Serialize)]
 struct Revisions {
@@ -64,6 +81,9 @@ struct Revisions {
     fooled: u32,
     rung: u32,
     compass: u32,
+    signs: u32,
+    disguised: u32,
+    transfer: u32,
 }
 
 /// The digits that a run works on.

@@ -1,8 +1,11 @@
 //! What the jobs behind a cell have in common: each tells of every digit of a sample what became of it.
 
 use super::sampled::SampleJob;
-use super::{AttackJob, Bench, RunObserver, RungJob, Sample, Survey, TowardJob, Trained};
-use crate::paper::{in_words, rung_in_words, toward_in_words};
+use super::{
+    AttackJob, Bench, DisguisedJob, RunObserver, RungJob, Sample, Survey, TowardJob, Trained,
+    TransferJob,
+};
+use crate::paper::{ascent_in_words, in_words, rung_in_words, toward_in_words};
 use crate::{Key, Result};
 
 /// A job on one network and one sample of digits that ends in a survey.
@@ -33,6 +36,20 @@ trait InWords {
 impl InWords for AttackJob {
     fn words(&self) -> Option<String> {
         self.attempt.as_ref().map(in_words)
+    }
+}
+
+impl InWords for DisguisedJob {
+    fn words(&self) -> Option<String> {
+        Some(in_words(&self.attempt))
+    }
+}
+
+impl InWords for TransferJob {
+    fn words(&self) -> Option<String> {
+        let (norm, epsilon) = (self.threat.norm, self.threat.epsilon.get());
+        let (name, ascent) = (&self.source.name, ascent_in_words(&self.ascent, 1));
+        Some(format!("within {norm} {epsilon}, toward where it ends on {name}: {ascent}"))
     }
 }
 

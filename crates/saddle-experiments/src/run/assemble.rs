@@ -10,7 +10,7 @@ use saddle_report::bounds::Bound;
 use saddle_report::claims::Judged;
 use saddle_report::{
     AttackNote, Cell, CellKey, Chart, Choice, DatasetWords, DigitFigure, Fact, Failure, Figure,
-    Ladder, Provenance, Report, RivalRow, Status, adjust, paper::row_in_words,
+    Ladder, Provenance, Report, RivalRow, Status, Verdicts, adjust, paper::row_in_words,
 };
 
 use super::{BoundDetail, Laboratory, MemberDetail, Run, broken::broken};
@@ -18,7 +18,7 @@ use crate::agenda::NetworkId;
 use crate::job::{Bench, Survey, Trial};
 use crate::key::{canonical_json, sha256_hex};
 use crate::paper::{CellPlan, Work};
-use crate::plan::LadderPlan;
+use crate::plan::{LadderPlan, VerdictPlan};
 use crate::{Error, Key, Result};
 
 /// A cell with the fate of every digit: one line of `cells.jsonl`.
@@ -104,6 +104,7 @@ pub(super) struct Book {
     pub(super) figures: Vec<Figure>,
     pub(super) rivals: Vec<RivalRow>,
     pub(super) ladder: Option<Ladder>,
+    pub(super) verdicts: Option<Verdicts>,
     pub(super) bounds: Vec<BoundDetail>,
     /// The contenders of the comparison, digit by digit.
     pub(super) contenders: Vec<Judged>,
@@ -117,6 +118,8 @@ pub(super) struct Book {
     pub(super) compared: bool,
     /// Whether the ladder was climbed to its end.
     pub(super) climbed: bool,
+    /// Whether all verdicts were found.
+    pub(super) judged: bool,
     /// Why figures and comparisons are missing, and what else a reader must know.
     gaps: Vec<String>,
     /// Whether the paper has no figures for this data set.
@@ -250,6 +253,13 @@ impl Book {
         }
     }
 
+    /// Notes what of planned verdicts a stop has cut off.
+    pub(super) fn stopped_before_verdicts(&mut self, verdicts: Option<&VerdictPlan>) {
+        if verdicts.is_some() && !self.judged {
+            self.gaps.push(format!("verdicts, at least in part: {STOPPED}."));
+        }
+    }
+
     /// Adds the cells that nobody measured, as missing, and puts all into the plan's order.
     pub(super) fn fill_up(&mut self, plans: &[CellPlan]) {
         let found = std::mem::take(&mut self.cells);
@@ -301,7 +311,7 @@ impl Book {
             figure2: self.figure2,
             rivals: self.rivals,
             ladder: self.ladder,
-            verdicts: None,
+            verdicts: self.verdicts,
             bounds,
             claims,
             differences,

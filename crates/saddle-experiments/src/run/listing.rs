@@ -70,6 +70,10 @@ impl Laboratory<'_> {
         if let Some(ladder) = self.plan.ladder.as_ref().filter(|_| wanted("ladder")) {
             run.ladder_passes(ladder, &super::ladder::networks(self.plan, ladder), &mut keys)?;
         }
+        let verdicts = self.plan.verdicts.as_ref().filter(|_| wanted("verdicts"));
+        if let Some(verdicts) = verdicts {
+            run.verdict_passes(verdicts, None, &mut keys)?;
+        }
 
         let mut bounds_left = BTreeSet::new();
         if let Some(asked) = &self.plan.bounds {
@@ -77,6 +81,11 @@ impl Laboratory<'_> {
                 if wanted("bounds") { bounds::planned(&bench, asked, &tables)? } else { vec![] };
             for bound in planned {
                 bounds_left.insert(bound.key()?);
+            }
+            if let Some(verdicts) = verdicts {
+                for (_, bound) in super::verdicts::radius_bounds(&bench, verdicts)? {
+                    bounds_left.insert(bound.key()?);
+                }
             }
             for drawing in drawings {
                 for (_, bound) in curve_bounds(&bench, drawing)? {

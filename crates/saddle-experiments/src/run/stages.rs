@@ -11,11 +11,11 @@ use std::rc::Rc;
 use saddle_model::{Architecture, Network};
 
 use super::curves::{Drawing, drawings};
-use super::{Laboratory, Outside, Run, bounds, ladder};
+use super::{Laboratory, Outside, Run, bounds, ladder, verdicts};
 use crate::agenda::{NetworkId, chosen, curves, networks};
 use crate::job::{Bench, hardly_trained, seconds_per_pass, seconds_per_step};
 use crate::paper::{CellPlan, cells};
-use crate::plan::{Figure1, LadderPlan, Rivals};
+use crate::plan::{Figure1, LadderPlan, Rivals, VerdictPlan};
 use crate::{Key, Result};
 
 /// A part of a run.
@@ -104,6 +104,7 @@ impl Laboratory<'_> {
         let figure = self.plan.figure1.as_ref().filter(|_| wanted("figure1"));
         let rivals = self.plan.rivals.as_ref().filter(|_| wanted("rivals"));
         let ladder = self.plan.ladder.as_ref().filter(|_| wanted("ladder"));
+        let verdicts = self.plan.verdicts.as_ref().filter(|_| wanted("verdicts"));
 
         let drawings: Vec<_> =
             drawings(self.plan).filter(|drawing| wanted(drawing.name())).collect();
@@ -114,7 +115,8 @@ impl Laboratory<'_> {
             rates: BTreeMap::new(),
             seen: BTreeSet::new(),
         };
-        let mut stages = estimate.trainings(&cells, figure, rivals, ladder, &drawings)?;
+        let compared = Compared { figure, rivals, ladder, verdicts };
+        let mut stages = estimate.trainings(&cells, &compared, &drawings)?;
         if let Some(asked) = self.plan.bounds.as_ref().filter(|_| wanted("bounds")) {
             let planned = bounds::planned(&bench, asked, &tables)?;
             let mut left = 0;
@@ -136,12 +138,23 @@ impl Laboratory<'_> {
         if let Some(ladder) = ladder {
             stages.push(estimate.ladder(ladder)?);
         }
+        if let Some(verdicts) = verdicts {
+            stages.push(estimate.verdicts(verdicts)?);
+        }
         for drawing in drawings {
             stages.push(estimate.drawing(drawing)?);
         }
         stages.retain(|stage| stage.jobs > 0);
         Ok(Stages(stages))
     }
+}
+
+/// What is asked for besides tables and drawings.
+struct Compared<'a> {
+    figure: Option<&'a Figure1>,
+    rivals: Option<&'a Rivals>,
+    ladder: Option<&'a LadderPlan>,
+    verdicts: Option<&'a VerdictPlan>,
 }
 
 struct Estimate<'a> {
@@ -159,12 +172,11 @@ impl Estimate<'_> {
     fn trainings(
         &mut self,
         tables: &[(&str, Vec<CellPlan>)],
-        figure: Option<&Figure1>,
-        rivals: Option<&Rivals>,
-        ladder: Option<&LadderPlan>,
+        compared: &Compared<'_>,
         drawings: &[Drawing<'_>],
     ) -> Result<Vec<Stage>> {
         let plan = self.run.bench.plan;
+        let Compared { figure, rivals, ladder, verdicts } = *compared;
         let cells = tables.iter().flat_map(|(_, cells)| cells);
         let of_cells = cells.filter_map(|cell| cell.work.as_ref().ok()).map(|work| &work.network);
         let mut needed = Vec::new();
@@ -178,6 +190,9 @@ impl Estimate<'_> {
             self.needed(&network, &mut needed);
         }
         for network in ladder.map(|ladder| ladder::networks(plan, ladder)).into_iter().flatten() {
+            self.needed(&network, &mut needed);
+        }
+        for network in verdicts.map(|all| verdicts::networks(plan, all)).into_iter().flatten() {
             self.needed(&network, &mut needed);
         }
         for (names, seeds) in drawings.iter().map(|drawing| drawing.networks()) {
@@ -263,6 +278,16 @@ impl Estimate<'_> {
         for network in ladder::networks(self.run.bench.plan, ladder) {
             let own = std::slice::from_ref(&network);
             let passes = self.run.ladder_passes(ladder, own, &mut self.seen)?;
+            self.add(&mut stage, &network, passes);
+        }
+        Ok(stage)
+    }
+
+    fn verdicts(&mut self, verdicts: &VerdictPlan) -> Result<Stage> {
+        let name = "verdicts".to_owned();
+        let mut stage = Stage { name, jobs: 0, passes: 0, seconds: Some(0.0) };
+        for network in verdicts::networks(self.run.bench.plan, verdicts) {
+            let passes = self.run.verdict_passes(verdicts, Some(&network), &mut self.seen)?;
             self.add(&mut stage, &network, passes);
         }
         Ok(stage)
