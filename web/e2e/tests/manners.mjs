@@ -52,7 +52,7 @@ test('everything can be done with the keyboard alone, and the focus is seen', as
   await tabTo(page, '.transport button.primary');
   await page.keyboard.press('Enter');
   await visit.over();
-  assert.match(await page.locator('#announcements').innerText(), /./u);
+  await page.locator('#announcements', { hasText: /./u }).waitFor({ state: 'attached' });
   await tabTo(page, '.transport input');
   await page.keyboard.press('Home');
   await page.locator('.slot-a .picture figcaption', { hasText: 'Step 0 of 3' }).waitFor();
