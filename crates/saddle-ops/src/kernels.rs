@@ -14,7 +14,8 @@
 //!   has the vectors that it was compiled with: `simd128`, and `relaxed-simd` if its flags ask for that too, which rounds
 //!   once or twice as the host likes. That one alone promises no bits across machines. In a module with vectors `portable`
 //!   runs on them too; it rounds the same.
-//! - `f64` serves finite differences and studies of rounding. It takes the portable form under every name.
+//! - `f64` serves finite differences and studies of rounding. It has registers of its own on x86, half as many lanes wide,
+//!   and takes the portable form under every other name.
 
 mod buffer;
 mod lanes;
@@ -302,12 +303,36 @@ impl Real for f64 {
         self.sqrt()
     }
 
-    fn lanes(_: Kernels) -> usize {
-        <Plain<Self, 4> as Lanes>::COUNT
+    fn lanes(kernels: Kernels) -> usize {
+        match kernels.0 {
+            #[cfg(target_arch = "x86_64")]
+            Path::Avx2 => lanes::Avx2Double::COUNT,
+            #[cfg(target_arch = "x86_64")]
+            Path::Avx512 { .. } => lanes::Avx512Double::COUNT,
+            _ => <Plain<Self, 4> as Lanes>::COUNT,
+        }
     }
 
-    fn dispatch<W: Work<Self>>(_: Kernels, work: W) -> W::Output {
-        work.run::<Plain<Self, 4>>()
+    fn dispatch<W: Work<Self>>(kernels: Kernels, work: W) -> W::Output {
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx512f,popcnt")]
+        fn avx512<W: Work<f64>>(work: W) -> W::Output {
+            work.run::<lanes::Avx512Double>()
+        }
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx2,fma,popcnt")]
+        fn avx2<W: Work<f64>>(work: W) -> W::Output {
+            work.run::<lanes::Avx2Double>()
+        }
+        match kernels.0 {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: `Path::Avx2` is made only by `Kernels::available`, which saw avx2, fma and popcnt on this processor.
+            Path::Avx2 => unsafe { avx2(work) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: `Path::Avx512` is made only by `Kernels::available`, which saw avx512f and popcnt on this processor.
+            Path::Avx512 { .. } => unsafe { avx512(work) },
+            _ => work.run::<Plain<Self, 4>>(),
+        }
     }
 
     #[inline(always)]

@@ -17,9 +17,11 @@ use crate::paper::any_rung_in_words;
 use crate::plan::{Climb, CompassPlan, LadderPlan, LadderThreat, Plan, Precision, RungPlan};
 use crate::{Error, Key, Result};
 
-/// The networks of a ladder.
+/// The networks of a ladder, the first seed of each before the second of any: one that is stopped midway has them all.
 pub(super) fn networks(plan: &Plan, ladder: &LadderPlan) -> Vec<NetworkId> {
-    chosen(plan, &ladder.networks, ladder.seeds)
+    let mut networks = chosen(plan, &ladder.networks, ladder.seeds);
+    networks.sort_by_key(|network| network.number);
+    networks
 }
 
 /// The attack of a row under one threat: any iterate counts, fooled digits leave. A plain ascent in single precision

@@ -159,6 +159,8 @@ impl<T: Real, const N: usize> Masks for Plain<T, N> {
     }
 }
 
+#[cfg(target_arch = "x86_64")]
+mod double;
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
 mod neon;
 #[cfg(any(
