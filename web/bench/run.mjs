@@ -134,9 +134,12 @@ try {
 
   if (flags.work.includes('so_40x20')) {
     const pairs = [];
+    // The second engine has not run yet.
+    const once = await call('ours', 'so_40x20', 1, 2).then(() => call('ours', 'so_40x20', 1, 2));
+    const repeats = Math.max(1, Math.round((2 * TIMING) / once));
     for (let round = 0; round < rounds; round += 1) {
       const walls = {};
-      for (const workers of round % 2 ? [2, 1] : [1, 2]) walls[workers] = await call('ours', 'so_40x20', 1, workers);
+      for (const workers of round % 2 ? [2, 1] : [1, 2]) walls[workers] = await call('ours', 'so_40x20', repeats, workers);
       pairs.push(walls);
     }
     const ratios = pairs.map((walls) => walls[1] / walls[2]);

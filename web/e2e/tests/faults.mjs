@@ -94,7 +94,7 @@ test('a file that is missing is named, and nothing is left hanging', async (worl
     ['networks/index.json', /^The list of networks cannot be fetched: .+ gives 404\.$/u],
     [`wasm/saddle_web.${BUILD}.wasm`, /^The program of this page is not there: .+ gives 404\.$/u],
     ['digits.bin', /digits\.bin could not be fetched \(status 404\)/u],
-    ['engine/worker.js', /^A worker of the page has ended: .+/u],
+    ['engine/coordinator.js', /^A worker of the page has ended: .+/u],
   ])) {
     world.host.changed.set(file, null);
     const visit = await world.visit();

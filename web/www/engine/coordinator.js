@@ -1,12 +1,15 @@
 /**
- * The worker that holds attacks under way. It knows no network: an attack asks for gradients at points, the pool answers,
- * the attack is told, and the page gets a report of the step.
+ * The worker that holds attacks under way. An attack asks for gradients at points, the pool answers, the attack is told, and
+ * the page gets a report of the step.
+ *
+ * The coordinator is the last of the pool's workers itself: no thread sleeps through a step.
  *
  * @module
  */
 
 import { AttackRun, initSync, kernels, Landscape } from '../wasm/saddle_web.js';
 import { answer } from './calls.js';
+import { networks } from './networks.js';
 import { Pool } from './pool.js';
 
 /** Points of a landscape in one task: few, so that steps of attacks get in between. */
@@ -14,7 +17,13 @@ const LANDSCAPE_POINTS = 256;
 
 /** @type {Pool} */
 let pool;
-/** @type {Map<number, {run: AttackRun, network: string}>} */
+/**
+ * What the network says at the points of an attack's open question, and how long it took to say.
+ *
+ * @typedef {{gradients: number, told: import('./protocol.js').Answers, milliseconds: number}} Look
+ */
+
+/** @type {Map<number, {run: AttackRun, network: string, ahead?: Promise<Look | null>}>} */
 const runs = new Map();
 let begun = 0;
 let landscapes = 0;
@@ -40,28 +49,49 @@ function taken(object, fields) {
 const REPORT = ['step', 'images', 'logits', 'losses', 'gradientNorms', 'l2', 'linf', 'predictions', 'fooled', 'passes'];
 
 /**
+ * Asks an attack for its next question, and the pool for the answer. None when the attack is over.
+ *
+ * @param {{run: AttackRun, network: string}} entry
+ * @returns {Promise<Look | null>}
+ */
+async function look({ run, network }) {
+  const start = performance.now();
+  const question = run.ask();
+  if (!question) return null;
+  const { gradients, points, labels } = taken(question, ['gradients', 'points', 'labels']);
+  const wanted = gradients > 0 ? 'gradient' : 'logits';
+  const told = await pool.evaluate({ network, wanted, gradients, points, labels, loss: run.loss });
+  return { gradients, told, milliseconds: performance.now() - start };
+}
+
+/**
  * One step: questions and answers until the attack has a report. None when it is over.
+ *
+ * The workers look for the next step while the page shows this one: one step more than a page that pauses will see.
  *
  * @param {number} number
  * @returns {Promise<import('./protocol.js').StepReport | null>}
  */
 async function step(number) {
-  const start = performance.now();
+  let milliseconds = 0;
   let looks = 0;
   for (;;) {
     const entry = runs.get(number);
-    const question = entry?.run.ask();
-    if (!entry || !question) return null;
-    const { gradients, points, labels } = taken(question, ['gradients', 'points', 'labels']);
-    const { run, network } = entry;
-    const { steps, loss } = run;
-    looks += gradients;
-    const wanted = gradients > 0 ? 'gradient' : 'logits';
-    const told = await pool.evaluate({ network, wanted, gradients, points, labels, loss });
-    if (!runs.has(number)) return null;
-    const report = run.tell(told.logits, gradients > 0 ? told.gradient : undefined);
+    if (!entry) return null;
+    const answer = entry.ahead ?? look(entry);
+    entry.ahead = undefined;
+    const seen = await answer;
+    if (!seen || !runs.has(number)) return null;
+    const start = performance.now();
+    const { run } = entry;
+    const { steps } = run;
+    const report = run.tell(seen.told.logits, seen.gradients > 0 ? seen.told.gradient : undefined);
+    looks += seen.gradients;
+    milliseconds += seen.milliseconds + performance.now() - start;
     if (report) {
-      const milliseconds = performance.now() - start;
+      entry.ahead = look(entry);
+      // Whoever asks for the next step hears of it.
+      entry.ahead.catch(() => {});
       return /** @type {any} */ ({ ...taken(report, REPORT), steps, milliseconds, gradients: looks });
     }
   }
@@ -102,7 +132,10 @@ answer(/** @type {any} */ (self), {
   /** @param {{module: WebAssembly.Module, ports: MessagePort[]}} start */
   start({ module, ports }) {
     initSync({ module });
-    pool = new Pool(ports);
+    // By a port as well: the others have their points before this thread sets to work, and other calls get in between.
+    const own = new MessageChannel();
+    answer(own.port1, networks);
+    pool = new Pool([...ports, own.port2]);
     return kernels();
   },
 

@@ -104,7 +104,8 @@ export class Engine {
   async #begin(module) {
     const starts = [];
     const ports = [];
-    for (let index = 0; index < this.workers; index += 1) {
+    // The coordinator is one of them.
+    for (let index = 1; index < this.workers; index += 1) {
       const { port1, port2 } = new MessageChannel();
       starts.push(this.#thread('worker.js').call('start', { module, port: port1 }, [port1]));
       ports.push(port2);

@@ -1,8 +1,9 @@
 /**
  * What travels between the page, the coordinator and the workers. Types only: `import('./protocol.js').AttackRequest`.
  *
- *     page (engine.js)  <-- calls -->  coordinator.js  <-- calls -->  worker.js, several times
+ *     page (engine.js)  <-- calls -->  coordinator.js  <-- calls -->  worker.js, as many as there are further workers
  *                                      holds attacks                  holds networks
+ *                                      and networks
  *
  * One call is one message each way ({@link Call}, {@link Reply}). No memory is shared and no special header is needed.
  *
