@@ -74,8 +74,10 @@ pub fn measure_masking(
     };
     let own = run(trials.gradient, threat, Some(trials.cap))?;
     let look = SlopeLook::default();
-    let (images, verdicts) = (&own.images, &own.verdicts);
-    let signs = Signs::of(classifier, examples, threat, &look, (images, verdicts), trials.draws)?;
+    // With its restarts the attack ends wherever its passes do, perhaps near a start.
+    let one = run(trials.gradient, threat, None)?;
+    let ends = (&one.images, &one.verdicts[..]);
+    let signs = Signs::of(classifier, examples, threat, &look, ends, trials.draws)?;
     let black_box = trials.black_box.map(|(attack, cap)| measured(attack, cap)).transpose()?;
     let transfer = match trials.source {
         None => None,
@@ -157,12 +159,12 @@ pub(crate) struct Signs {
     pub(crate) saturated: Vec<bool>,
     /// A short step along the gradient raises the loss as promised.
     pub(crate) honest: Vec<bool>,
-    /// It stands, and one of some random directions raises the loss more than the attack did.
+    /// It stands, and one of some random directions raises the loss more than a run of the attack did.
     pub(crate) random_is_better: Vec<bool>,
 }
 
 impl Signs {
-    /// What is seen of a classifier, and of the images at which an attack left it, with that attack's verdicts.
+    /// What is seen of a classifier, and of the images at which a run of an attack ended, with that run's verdicts.
     pub(crate) fn of(
         classifier: &dyn Classifier,
         examples: &Examples,

@@ -61,6 +61,11 @@ impl Attempt {
         Ok(self.method.run(&driver, classifier, None, examples, self.threat, draws)?)
     }
 
+    /// The attack from its first start to its last step.
+    pub(super) fn one_run(&self) -> Self {
+        Self { restarts: 1, cap: None, ..self.clone() }
+    }
+
     /// Passes per digit that it takes at most.
     pub(super) fn passes(&self) -> u64 {
         // Natural and final image.

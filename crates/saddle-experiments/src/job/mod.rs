@@ -66,7 +66,7 @@ const REVISIONS: Revisions = Revisions {
     fooled: 1,
     rung: 2,
     compass: 2,
-    signs: 1,
+    signs: 2,
     disguised: 1,
     transfer: 1,
 };

@@ -1,8 +1,8 @@
 //! What gradients at natural images, and the loss beside them, say of a network on one sample of digits: the part of a verdict on
 //! masking that is no attack's survey.
 //!
-//! The attack that follows gradients is run once more for the images at which it ends: a survey does not keep them, and they
-//! come out as they did.
+//! The attack that follows gradients is run from its first start for the image at which it ends: a survey does not keep it. The
+//! whole attack ends wherever its passes do, perhaps near a start.
 
 use serde::Serialize;
 
@@ -54,9 +54,9 @@ impl SampleJob for SignsJob {
         Self::REVISION * 1_000 + REVISIONS.attack
     }
 
-    /// The attack; three gradients, a short step, the directions, and the loss where the attack ends.
+    /// A run of the attack; three gradients, a short step, the directions, and the loss where the run ends.
     fn passes_per_example(&self) -> u64 {
-        self.attempt.passes().saturating_add(u64::from(self.directions)).saturating_add(8)
+        self.attempt.one_run().passes().saturating_add(u64::from(self.directions)).saturating_add(8)
     }
 
     fn chunk(
@@ -68,7 +68,7 @@ impl SampleJob for SignsJob {
     ) -> Result<Signs> {
         let examples = sample.examples(chunk, &bench.machine.device)?;
         let classifier = under(self.disguise, bench, trained)?;
-        let found = self.attempt.run(classifier.as_ref(), &examples, self.seed)?;
+        let found = self.attempt.one_run().run(classifier.as_ref(), &examples, self.seed)?;
         let look = SlopeLook { directions: self.directions, batch: CHUNK, ..SlopeLook::default() };
         let ends = (&found.images, &found.verdicts[..]);
         let draws = Draws::new(self.seed);
