@@ -192,7 +192,7 @@ pub(crate) fn in_words(attempt: &Attempt) -> String {
     let Attempt { threat, method, restarts, .. } = attempt;
     let (family, settings) = match method {
         Method::Ascent(ascent) => {
-            (family(ascent), settings(ascent, &ascent.step_size.to_string(), *restarts))
+            (family(ascent), settings(ascent, &length(ascent.step_size), *restarts))
         }
         other => (methods::family(other).to_owned(), methods::settings(other, *restarts)),
     };
@@ -207,7 +207,7 @@ pub(crate) fn in_words(attempt: &Attempt) -> String {
 
 /// An attack in words without its threat model.
 pub(crate) fn ascent_in_words(ascent: &ProjectedAscent, restarts: u32) -> String {
-    format!("{}: {}", family(ascent), settings(ascent, &ascent.step_size.to_string(), restarts))
+    format!("{}: {}", family(ascent), settings(ascent, &length(ascent.step_size), restarts))
 }
 
 /// An attack in words for whatever radius; a step that goes with the radius is told as a share of it.
@@ -219,9 +219,15 @@ pub(crate) fn any_radius_in_words(attack: &AttackPlan) -> String {
     };
     let step = match attack.step_per_radius {
         Some(share) => format!("{share} times the radius"),
-        None => ascent.step_size.to_string(),
+        None => length(ascent.step_size),
     };
     format!("{}: {}", family(ascent), settings(ascent, &step, attack.restarts))
+}
+
+/// A length in six digits: a share of a radius is seldom exact in binary.
+fn length(exact: f64) -> String {
+    let six = format!("{exact:.5e}");
+    six.parse::<f64>().map_or(six, |rounded| rounded.to_string())
 }
 
 fn settings(ascent: &ProjectedAscent, step: &str, restarts: u32) -> String {
@@ -261,7 +267,7 @@ fn climb_in_words(
 ) -> String {
     let step = |size: f64| match step_per_radius {
         Some(share) => format!("{share} times the radius"),
-        None => size.to_string(),
+        None => length(size),
     };
     let words = match climb {
         Climb::Ascent(ascent) => {

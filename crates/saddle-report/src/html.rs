@@ -267,6 +267,27 @@ fn plain(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Markup {
     }
 }
 
+/// A table in which the named columns hold sentences and may break.
+fn sentences(head: &[&str], rows: impl Iterator<Item = Vec<String>>, long: &[usize]) -> Markup {
+    html! {
+        div.scroll {
+            table.sentences {
+                thead { tr { @for title in head { th { (title) } } } }
+                tbody {
+                    @for row in rows {
+                        tr {
+                            @for (place, cell) in row.into_iter().enumerate() {
+                                @let words = long.contains(&place);
+                                td.number[!words].words[words] { (cell) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
 fn rivals(report: &Report) -> Section {
     let rows = words::sorted_rivals(&report.rivals);
     let (head, lines) = words::by_seed(&report.rivals);

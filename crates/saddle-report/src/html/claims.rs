@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::Section;
+use super::{Section, sentences};
 use crate::claims::{Decided, Verdict};
 use crate::report::Report;
 use crate::words::{claims, differences};
@@ -50,7 +50,7 @@ fn details(row: &Decided) -> Markup {
                     p.faint { "Not there: " (claims::absent(&tested.absent)) "." }
                 }
                 @if !tested.evidence.is_empty() {
-                    (table(
+                    (sentences(
                         &claims::EVIDENCE_HEAD,
                         tested.evidence.iter().map(claims::evidence),
                         &[0, 3],
@@ -66,27 +66,6 @@ pub(super) fn causes(report: &Report) -> Markup {
     html! {
         h3 { (differences::TITLE) }
         p { (differences::in_words(report)) }
-        (table(&differences::HEAD, report.differences.iter().map(differences::line), &[0, 1, 6]))
-    }
-}
-
-/// A table in which the named columns hold sentences and may break.
-fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>, sentences: &[usize]) -> Markup {
-    html! {
-        div.scroll {
-            table.sentences {
-                thead { tr { @for title in head { th { (title) } } } }
-                tbody {
-                    @for row in rows {
-                        tr {
-                            @for (place, cell) in row.into_iter().enumerate() {
-                                @let words = sentences.contains(&place);
-                                td.number[!words].words[words] { (cell) }
-                            }
-                        }
-                    }
-                }
-            }
-        }
+        (sentences(&differences::HEAD, report.differences.iter().map(differences::line), &[0, 1, 6]))
     }
 }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{Section, plain};
+use super::{Section, plain, sentences};
 use crate::verdicts::{Calibration, Verdicts};
 use crate::words::verdicts as words;
 
@@ -10,7 +10,7 @@ pub(super) fn section(verdicts: &Verdicts) -> Section {
     let body = html! {
         @for paragraph in words::explained(verdicts) { p { (paragraph) } }
         p { b { (words::summary(verdicts)) } }
-        (sentences(&words::VERDICTS_HEAD, verdicts.networks.iter().map(words::verdict).collect()))
+        (sentences(&words::VERDICTS_HEAD, verdicts.networks.iter().map(words::verdict), &[3]))
         details {
             summary { "What was measured" }
             p.faint { (words::FIGURES) }
@@ -40,19 +40,7 @@ fn known(calibration: &Calibration) -> Markup {
         ul { @for line in words::scores(calibration) { li { (line) } } }
         @for (held_out, title) in words::HALVES {
             h3 { (title) }
-            (sentences(&words::KNOWN_HEAD, words::half(calibration, held_out)))
-        }
-    }
-}
-
-/// A table in whose cells sentences stand.
-fn sentences(head: &[&str], rows: Vec<Vec<String>>) -> Markup {
-    html! {
-        div.scroll {
-            table.sentences {
-                thead { tr { @for title in head { th { (title) } } } }
-                tbody { @for row in rows { tr { @for cell in row { td.words { (cell) } } } } }
-            }
+            (sentences(&words::KNOWN_HEAD, words::half(calibration, held_out).into_iter(), &[0, 5]))
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::words::ladder::threat;
 
 pub(crate) const TITLE: &str = "Are the gradients masked?";
 
-pub(crate) const VERDICTS_HEAD: [&str; 5] = ["network", "threat", "verdict", "why", "shown by"];
+pub(crate) const VERDICTS_HEAD: [&str; 4] = ["network", "threat", "verdict", "why"];
 
 pub(crate) const FIGURES_HEAD: [&str; 13] = [
     "network",
@@ -109,8 +109,7 @@ fn place(judged: &Judged) -> [String; 2] {
 
 pub(crate) fn verdict(judged: &Judged) -> Vec<String> {
     let [network, threat] = place(judged);
-    let shown_by = judged.verdict.shown_by.clone().unwrap_or_else(|| "–".to_owned());
-    vec![network, threat, word(judged.verdict.masking).to_owned(), reason(judged), shown_by]
+    vec![network, threat, word(judged.verdict.masking).to_owned(), reason(judged)]
 }
 
 /// A known case beside its verdict.
