@@ -18,6 +18,18 @@
 //! Because an attack only asks, the same run can be stepped by a test, by a training loop
 //! ([`perturb`]) or by a browser that wants one step per message ([`Stepwise`]).
 //!
+//! # Auditing a network of your own
+//!
+//! 1. Put it behind [`Classifier`](saddle_model::Classifier): one method, `forward`, which returns logits and the way back. Known
+//!    weight files need no code ([`load_network`](saddle_model::load_network)).
+//! 2. [`Examples`]: images in the range of the threat model's pixels, labels, and an id each, which keys its noise.
+//! 3. How many stand: [`Standard::suite`] for the [`ThreatModel`], then [`Suite::run`]. Attacks of your own go into a [`Suite`] beside
+//!    them; a single one goes through [`Driver::run`]. Each [`Verdict`] says what fooled, when, how far away and for how many passes.
+//! 4. Whether to believe it: `measure_masking` of `saddle-experiments` and `judge` of `saddle-report`, as its example
+//!    `audit_your_own_network` does.
+//!
+//! The examples `attack_your_own_classifier` and `write_your_own_attack` show the first and the third step and nothing else.
+//!
 //! # Conventions
 //!
 //! - Images are `(n, c, h, w)` tensors; row `i` of any result depends on row `i` of the arguments

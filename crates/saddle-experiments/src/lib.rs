@@ -11,6 +11,13 @@
 //! Several processes may share a store, on one machine or on many: each job is worked on by one of them, whoever dies is
 //! replaced, and the report is that of a single run ([`Sharing`]).
 //!
+//! # Auditing a network of your own
+//!
+//! Without a plan: [`measure_masking`] measures on any classifier what a verdict on gradient masking rests on, and
+//! [`judge`](saddle_report::masking::judge) gives it; the example `audit_your_own_network` runs a suite of attacks before. With
+//! one: a plan whose columns are filled from weight files ([`Outside`], `--weights-dir`) gives tables, intervals, curves, bounds
+//! ([`conflicts`] finds the images that none can keep) and verdicts, beside the hash of the weights that they are about.
+//!
 //! # Invariants
 //!
 //! - The report is a pure function of plan, data, program and kernels. Times are kept apart.

@@ -219,6 +219,10 @@ impl Run<'_> {
                 cosines: Vec::new(),
             });
         }
+        if climbed.is_empty() {
+            // Why is with each row.
+            return Ok(());
+        }
         let asked = ladder.compass.as_ref().filter(|asked| looked_at(asked, network));
         for one in climbed.iter_mut().filter(|_| asked.is_some()) {
             let row = ladder.rows.iter().find(|row| row.name == one.rung);

@@ -12,7 +12,7 @@ const WIDTH: i32 = 860;
 const LABELS: i32 = 246;
 const PANELS: (i32, i32) = (256, 852);
 /// Above the first rung.
-const HEAD: i32 = 104;
+const HEAD: i32 = 124;
 const LINE: i32 = 24;
 /// Between the marks of two threats on one line.
 const APART: i32 = 6;
@@ -75,8 +75,10 @@ fn legend(canvas: &Canvas<'_>, threats: &[String]) {
         x += 40 + 8 * threat.chars().count() as i32;
     }
     canvas.dashes(vec![(x, y), (x + 26, y)], 2, color::FAINT);
-    let words = "S-O; mark: mean of the seeds; line: from the lowest to the highest end of their 95 % intervals";
-    canvas.text((x + 34, y), Anchor::Start, 13, false, color::FAINT, words);
+    canvas.text((x + 34, y), Anchor::Start, 13, false, color::FAINT, "S-O");
+    let words =
+        "mark: mean of the seeds; line: from the lowest to the highest end of their 95 % intervals";
+    canvas.text((16, y + 22), Anchor::Start, 13, false, color::FAINT, words);
 }
 
 /// The frame of one network.
