@@ -32,8 +32,8 @@ fn one_plane() -> Network {
     Network::new(architecture, weights, Executor::Engine(Kernels::detect())).unwrap()
 }
 
-/// Within an l2 ball, by eight steps of a fifth of its radius and as many runs of them as the passes allow.
-fn measured(disguise: Disguise, epsilon: f64, cap: u64) -> Indicators {
+/// Within an l2 ball, by steps that are 1.6 times as long as its radius together, and as many runs of them as the passes allow.
+fn measured(disguise: Disguise, epsilon: f64, steps: u32, cap: u64) -> Indicators {
     let network = one_plane();
     let images = hashed_images(network.architecture(), DIGITS, 2, DType::F32);
     // Whatever the network says of an image is right: all are read rightly.
@@ -42,10 +42,10 @@ fn measured(disguise: Disguise, epsilon: f64, cap: u64) -> Indicators {
     let examples = Examples::new(images.clone(), labels, ids.clone()).unwrap();
     let disguised = disguise.put_on(&network).unwrap();
 
-    let step = epsilon / 5.0;
+    let step = 1.6 * epsilon / f64::from(steps);
     let short =
-        ProjectedAscent { start: Start::Uniform, ..ProjectedAscent::pgd(Norm::L2, step, 8) };
-    let long = ProjectedAscent { steps: 16, ..short };
+        ProjectedAscent { start: Start::Uniform, ..ProjectedAscent::pgd(Norm::L2, step, steps) };
+    let long = ProjectedAscent { steps: 2 * steps, ..short };
     let smoothed =
         ProjectedAscent { direction: Direction::Smoothed { sigma: 0.1, samples: 1 }, ..short };
     // Toward the next image of the list: no gradient is asked for.
@@ -68,7 +68,7 @@ fn measured(disguise: Disguise, epsilon: f64, cap: u64) -> Indicators {
 
 #[test]
 fn what_is_measured_of_a_network_in_plain_sight_shows_nothing() {
-    let found = measured(Disguise::Plain, 1.0, 40);
+    let found = measured(Disguise::Plain, 1.0, 8, 40);
     assert_eq!(found.natural, [true; DIGITS]);
     let gradients = found.gradients.unwrap();
     assert_eq!((gradients.total, gradients.zero), (DIGITS as u64, 0));
@@ -85,7 +85,7 @@ fn what_is_measured_of_a_network_in_plain_sight_shows_nothing() {
 
 #[test]
 fn behind_dead_relus_it_is_masked() {
-    let found = measured(Disguise::DeadRelu { width: 1e-3 }, 1.0, 40);
+    let found = measured(Disguise::DeadRelu { width: 1e-3 }, 1.0, 8, 40);
     let gradients = found.gradients.unwrap();
     assert!(gradients.zero > 9 * gradients.total / 10, "{gradients:?}");
     let left = |standing: &Option<Standing>| {
@@ -103,7 +103,7 @@ fn behind_dead_relus_it_is_masked() {
 fn random_directions_are_held_against_a_whole_run() {
     // Most images are farther from the plane than this, and no direction beats its normal; the passes end soon after a second
     // start.
-    let found = measured(Disguise::Plain, 0.02, 12);
+    let found = measured(Disguise::Plain, 0.02, 40, 90);
     let stands = found.gradient_attack.unwrap().robust.iter().filter(|&&stands| stands).count();
     assert!(stands > DIGITS / 2, "{stands} stand");
     assert_eq!(found.slopes.unwrap().random_is_better, 0);
