@@ -1,7 +1,7 @@
 //! Audit a network of your own: `cargo run -p saddle-experiments --example audit_your_own_network`.
 //!
-//! Three questions: how many images stand under the suite of attacks, whether its gradients can be believed, and what any
-//! classifier could keep. Here the network is one matrix; put yours behind [`Classifier`], and your images in place of noise.
+//! Two questions: how many images stand under the suite of attacks, and whether its gradients can be believed. Here the network
+//! is one matrix; put yours behind [`Classifier`], and your images in place of noise.
 #![expect(clippy::print_stdout, reason = "an example shows what it found")]
 
 use std::error::Error;
@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Ok(Matrix(Tensor::from_vec(numbers(PIXELS * 4, step), (PIXELS, 4), &Device::Cpu)?))
     };
     let network = matrix(0.754_877_67)?;
-    // Another network of the same task, to look for images on. Without one the verdict is `Undecided` at best, and says why.
+    // Another network of the same task, to look for images on. Without one the verdict is never `NotShown`, and says why.
     let other = matrix(0.569_840_29)?;
     let pixels = numbers(IMAGES * PIXELS, 0.618_033_99);
     let images = Tensor::from_vec(pixels, (IMAGES, 1, 8, 8), &Device::Cpu)?;

@@ -1,6 +1,7 @@
 /** Files that are damaged or missing, and browsers that lack something. */
 
 import assert from 'node:assert/strict';
+import { availableParallelism } from 'node:os';
 
 import { test } from '../suite.mjs';
 import { BUILD } from '../visit.mjs';
@@ -95,6 +96,8 @@ test('a file that is missing is named, and nothing is left hanging', async (worl
     [`wasm/saddle_web.${BUILD}.wasm`, /^The program of this page is not there: .+ gives 404\.$/u],
     ['digits.bin', /digits\.bin could not be fetched \(status 404\)/u],
     ['engine/coordinator.js', /^A worker of the page has ended: .+/u],
+    // On one core the coordinator is the only worker.
+    ...(availableParallelism() > 1 ? [/** @type {const} */ (['engine/worker.js', /^A worker of the page has ended: .+/u])] : []),
   ])) {
     world.host.changed.set(file, null);
     const visit = await world.visit();
