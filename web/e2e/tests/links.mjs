@@ -78,6 +78,20 @@ test('what is changed by hand is in the link, and the back button goes back', as
   assert.equal(decode(await visit.fragment(), defaults()).state.slots[1].attack.steps, 33);
 });
 
+test('a link followed while the address is being written is followed all the same', async (world) => {
+  const visit = await world.visit();
+  await visit.open();
+  await visit.ready();
+  await visit.page.evaluate(() => {
+    const before = location.hash;
+    location.hash = '#lesson=2';
+    // What the page itself does a moment after any change, here before it hears of the link.
+    history.replaceState(null, '', before || '#view=attack');
+  });
+  await visit.page.locator('.lesson-step:visible h3', { hasText: '2.' }).waitFor();
+  assert.equal(decode(await visit.fragment(), defaults()).state.view, 'lesson');
+});
+
 const SCRIPT = '<img src=x onerror="globalThis.hacked=true">';
 const HOSTILE = [
   `#${'x'.repeat(9000)}`,

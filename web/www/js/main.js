@@ -101,8 +101,9 @@ function follow({ store, ...rest }) {
     timer = window.setTimeout(() => history.replaceState(null, '', `#${encode(store.state)}`), SETTLED);
   };
   store.subscribe(show);
-  window.addEventListener('hashchange', () => {
-    const { state: linked, problems } = decode(location.hash, store.state);
+  // Where the browser was sent, not what the address says by now: `show` may have overwritten it in between.
+  window.addEventListener('hashchange', ({ newURL }) => {
+    const { state: linked, problems } = decode(new URL(newURL).hash, store.state);
     if (problems.length > 0) refuse(problems);
     const state = problems.length > 0 ? defaults() : linked;
     complete(state, { store, ...rest });
