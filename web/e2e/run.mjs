@@ -65,7 +65,7 @@ for (const { name, run } of chosen) {
   }
 }
 await world.close();
-if (passed === 0) console.log('no test was run; see --only');
+if (chosen.length === 0) console.log('no test was run; see --only');
 console.log(`${passed} passed, ${chosen.length - passed} failed`);
 // Whatever still waits, the verdict stands.
 process.exit(passed === chosen.length && passed > 0 ? 0 : 1);

@@ -73,7 +73,7 @@ pub trait Run {
     ///
     /// # Errors
     ///
-    /// Failures of tensor operations.
+    /// No rows, rows that are not there, and failures of tensor operations.
     fn keep(&mut self, rows: &[usize]) -> Result<()>;
 
     /// Where each present row stands now, `(rows, c, h, w)`.

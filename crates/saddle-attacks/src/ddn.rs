@@ -28,7 +28,7 @@ use crate::{
     attack::{Answer, Attack, Query, Run},
     error::{Error, Result},
     examples::{Examples, select_rows},
-    per_row::{choose, column, narrow, wide},
+    per_row::{check_kept, choose, column, narrow, wide},
     threat_model::{Goal, Objective},
 };
 
@@ -287,6 +287,7 @@ impl Run for Walk {
     }
 
     fn keep(&mut self, rows: &[usize]) -> Result<()> {
+        check_kept(&self.attack.name(), rows, self.examples.len())?;
         self.examples = self.examples.select(rows)?;
         self.objective = self.objective.select(rows)?;
         self.here = select_rows(&self.here, rows)?;

@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Tensor};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// One number for each row, shaped to be multiplied with images `(n, c, h, w)` of the format of `like`.
 pub(crate) fn column(numbers: Vec<f64>, like: &Tensor) -> Result<Tensor> {
@@ -21,6 +21,14 @@ pub(crate) fn choose(chosen: &[bool], yes: &Tensor, no: &Tensor) -> Result<Tenso
     let mask: Vec<u8> = chosen.iter().map(|&chosen| u8::from(chosen)).collect();
     let mask = Tensor::from_vec(mask, (chosen.len(), 1, 1, 1), no.device())?;
     Ok(mask.broadcast_as(no.shape())?.where_cond(yes, no)?)
+}
+
+/// Refuses rows that a run cannot go on with: none at all, or one that is not among the `present`.
+pub(crate) fn check_kept(attack: &str, rows: &[usize], present: usize) -> Result<()> {
+    if rows.is_empty() || rows.iter().any(|&row| row >= present) {
+        return Err(Error::attack(attack, format!("cannot keep rows {rows:?} of {present}")));
+    }
+    Ok(())
 }
 
 /// The flattened rows of a batch in 64 bits, on the host.

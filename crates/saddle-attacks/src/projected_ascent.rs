@@ -40,6 +40,7 @@ use crate::{
     direction::Direction,
     error::{Error, Result},
     examples::{Examples, select_rows},
+    per_row::check_kept,
     threat_model::{Objective, ThreatModel},
 };
 
@@ -349,10 +350,7 @@ impl Run for Ascent {
 
     fn keep(&mut self, rows: &[usize]) -> Result<()> {
         let present = self.ids.len();
-        if rows.is_empty() || rows.iter().any(|&row| row >= present) {
-            let message = format!("cannot keep rows {rows:?} of {present}");
-            return Err(Error::attack(&self.settings.name(), message));
-        }
+        check_kept(&self.settings.name(), rows, present)?;
         self.natural = select_rows(&self.natural, rows)?;
         self.iterate = select_rows(&self.iterate, rows)?;
         if let Some(velocity) = &self.velocity {

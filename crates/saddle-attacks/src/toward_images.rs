@@ -19,6 +19,7 @@ use crate::{
     attack::{Answer, Attack, Query, Run},
     error::{Error, Result},
     examples::{Examples, select_rows},
+    per_row::check_kept,
     threat_model::{Objective, ThreatModel},
 };
 
@@ -153,6 +154,7 @@ impl Run for Tour {
     }
 
     fn keep(&mut self, rows: &[usize]) -> Result<()> {
+        check_kept("TowardImages", rows, self.labels.len())?;
         self.here = select_rows(&self.here, rows)?;
         for images in &mut self.tries {
             *images = select_rows(images, rows)?;

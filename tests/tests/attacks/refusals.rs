@@ -2,11 +2,11 @@
 
 use candle_core::{Device, Tensor};
 use saddle_attacks::{
-    Attack, Direction, Driver, Examples, Goal, Objective, ProjectedAscent, Result, Start,
-    ThreatModel,
+    Apgd, Attack, Curvature, CurvatureAscent, Ddn, Direction, Driver, Examples, Goal, Objective,
+    ProjectedAscent, Result, Square, Start, ThreatModel,
 };
 use saddle_model::Aim;
-use saddle_ops::{Draws, Norm, PixelBox};
+use saddle_ops::{Draws, Norm, PixelBox, StepRule};
 use saddle_tests::attacks::{ByRow, Constant, examples_around_half};
 
 fn refusal<T>(result: Result<T>) -> String {
@@ -118,4 +118,33 @@ fn an_ascent_needs_a_radius() {
     let attack = ProjectedAscent::pgd(Norm::L2, 0.1, 1);
     let message = run(Driver::default(), &attack, &examples_around_half(1, 2, 4, 0.1), &objective);
     assert!(message.contains("threat model with an epsilon"), "{message}");
+}
+
+#[test]
+fn no_attack_goes_on_without_rows_or_with_rows_that_are_not_there() {
+    let curvature = CurvatureAscent {
+        direction: Curvature::AsPrinted { length: 1e-6 },
+        rule: StepRule::Unit,
+        step_size: 0.1,
+        steps: 2,
+    };
+    let attacks: [&dyn Attack; 6] = [
+        &ProjectedAscent::pgd(Norm::L2, 0.1, 2),
+        &curvature,
+        &Apgd::cross_entropy(),
+        &Apgd::targeted(),
+        &Square::default(),
+        &Ddn::default(),
+    ];
+    let within = Objective::untargeted(ThreatModel::new(Norm::L2, 0.5).expect("usable"));
+    let smallest = Objective { goal: Goal::Smallest(Norm::L2), aim: Aim::Untargeted };
+    let examples = examples_around_half(1, 3, 16, 0.1);
+    for attack in attacks {
+        let begin = |objective| attack.begin(&examples, objective, Draws::new(1), 0);
+        let mut run = begin(&within).or_else(|_| begin(&smallest)).expect("one of the goals");
+        for rows in [&[][..], &[0, 3]] {
+            let message = refusal(run.keep(rows));
+            assert!(message.contains("of 3"), "{}, {rows:?}: {message}", attack.name());
+        }
+    }
 }

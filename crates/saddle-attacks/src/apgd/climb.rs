@@ -11,7 +11,7 @@ use crate::{
     attack::{Answer, Attack as _, Query, Run},
     error::{Error, Result},
     examples::{Examples, select_rows},
-    per_row::{choose, column},
+    per_row::{check_kept, choose, column},
     threat_model::ThreatModel,
 };
 
@@ -182,11 +182,7 @@ impl Run for Climb {
     }
 
     fn keep(&mut self, rows: &[usize]) -> Result<()> {
-        let present = self.progress.len();
-        if rows.is_empty() || rows.iter().any(|&row| row >= present) {
-            let message = format!("cannot keep rows {rows:?} of {present}");
-            return Err(Error::attack(&self.attack.name(), message));
-        }
+        check_kept(&self.attack.name(), rows, self.progress.len())?;
         self.natural = select_rows(&self.natural, rows)?;
         self.here = select_rows(&self.here, rows)?;
         self.best = select_rows(&self.best, rows)?;

@@ -16,7 +16,7 @@ use crate::{
     attack::{Answer, Attack as _, Query, Run},
     error::{Error, Result},
     examples::{Examples, select_rows},
-    per_row::choose,
+    per_row::{check_kept, choose},
     threat_model::ThreatModel,
 };
 
@@ -155,6 +155,7 @@ impl Run for Rounds {
     }
 
     fn keep(&mut self, rows: &[usize]) -> Result<()> {
+        check_kept(&self.attack.name(), rows, self.examples.len())?;
         self.examples = self.examples.select(rows)?;
         self.margin = Arc::new(margin(&self.examples)?);
         if !self.ranked.is_empty() {

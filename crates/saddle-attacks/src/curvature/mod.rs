@@ -36,6 +36,7 @@ use crate::{
     attack::{Answer, Attack, Query, Run},
     error::{Error, Result},
     examples::{Examples, select_rows},
+    per_row::check_kept,
     threat_model::{Objective, ThreatModel},
 };
 use eigenvector::top_eigenvector;
@@ -384,11 +385,7 @@ impl Run for Climb {
     }
 
     fn keep(&mut self, rows: &[usize]) -> Result<()> {
-        let present = self.ids.len();
-        if rows.is_empty() || rows.iter().any(|&row| row >= present) {
-            let message = format!("cannot keep rows {rows:?} of {present}");
-            return Err(Error::attack(&self.settings.name(), message));
-        }
+        check_kept(&self.settings.name(), rows, self.ids.len())?;
         self.natural = select_rows(&self.natural, rows)?;
         self.iterate = select_rows(&self.iterate, rows)?;
         self.followed = self.followed.take().map(|old| select_rows(&old, rows)).transpose()?;

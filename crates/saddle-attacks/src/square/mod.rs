@@ -40,7 +40,7 @@ use crate::{
     attack::{Answer, Attack, Query, Run},
     error::{Error, Result},
     examples::{Examples, select_rows},
-    per_row::{choose, narrow, wide},
+    per_row::{check_kept, choose, narrow, wide},
     threat_model::{Objective, ThreatModel},
 };
 
@@ -250,11 +250,7 @@ impl Run for Search {
     }
 
     fn keep(&mut self, rows: &[usize]) -> Result<()> {
-        let present = self.ids.len();
-        if rows.is_empty() || rows.iter().any(|&row| row >= present) {
-            let message = format!("cannot keep rows {rows:?} of {present}");
-            return Err(Error::attack(&self.attack.name(), message));
-        }
+        check_kept(&self.attack.name(), rows, self.ids.len())?;
         self.natural = select_rows(&self.natural, rows)?;
         self.here = select_rows(&self.here, rows)?;
         self.best = select_rows(&self.best, rows)?;
