@@ -20,10 +20,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     attack::{Attack, answer, evaluate},
-    curvature::wide,
     direction::Direction,
     error::{Error, Result},
     examples::Examples,
+    per_row::wide,
     threat_model::Objective,
 };
 

@@ -3,7 +3,7 @@
 use candle_core::{Device, Tensor};
 use saddle_attacks::{
     Apgd, Attack, Curvature, CurvatureAscent, Ddn, Direction, Driver, Examples, Goal, Objective,
-    ProjectedAscent, Result, Square, Start, ThreatModel,
+    ProjectedAscent, Result, Square, Start, ThreatModel, TowardImages,
 };
 use saddle_model::Aim;
 use saddle_ops::{Draws, Norm, PixelBox, StepRule};
@@ -128,17 +128,20 @@ fn no_attack_goes_on_without_rows_or_with_rows_that_are_not_there() {
         step_size: 0.1,
         steps: 2,
     };
-    let attacks: [&dyn Attack; 6] = [
+    let examples = examples_around_half(1, 3, 16, 0.1);
+    let targets = examples.ids().iter().map(|&id| (id, examples.images().clone()));
+    let toward = TowardImages::new(targets.collect()).expect("images of one shape");
+    let attacks: [&dyn Attack; 7] = [
         &ProjectedAscent::pgd(Norm::L2, 0.1, 2),
         &curvature,
         &Apgd::cross_entropy(),
         &Apgd::targeted(),
         &Square::default(),
         &Ddn::default(),
+        &toward,
     ];
     let within = Objective::untargeted(ThreatModel::new(Norm::L2, 0.5).expect("usable"));
     let smallest = Objective { goal: Goal::Smallest(Norm::L2), aim: Aim::Untargeted };
-    let examples = examples_around_half(1, 3, 16, 0.1);
     for attack in attacks {
         let begin = |objective| attack.begin(&examples, objective, Draws::new(1), 0);
         let mut run = begin(&within).or_else(|_| begin(&smallest)).expect("one of the goals");

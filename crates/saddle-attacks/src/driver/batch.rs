@@ -4,6 +4,8 @@
 //! position among those still in the run, `active[row]` is its example, and rows close up when
 //! others leave.
 
+mod judging;
+
 use candle_core::Tensor;
 use saddle_model::Classifier;
 use saddle_ops::{Draws, GradientHealth, Norm};
@@ -16,11 +18,11 @@ use super::{
     referee::Referee,
 };
 use crate::{
-    attack::{Answer, Attack, Query, Run, answer, evaluate, evaluate_beside, scores},
+    attack::{Answer, Attack, Query, Run, answer, evaluate},
     error::{Error, Result},
     examples::select_rows,
     trace::StepTrace,
-    verdict::{Judge, Outcome},
+    verdict::Outcome,
 };
 
 /// A batch under attack.
@@ -147,35 +149,6 @@ impl<'a> Batch<'a> {
         self.finish(&mut restart, &rest)
     }
 
-    /// Rows that the strong verdict wants judged before the attack moves, and that the question does not show.
-    fn judged_apart(&self, restart: &Restart, question: &Question<'_>) -> Vec<usize> {
-        if self.driver.judge == Judge::Final || self.shows(question) {
-            return Vec::new();
-        }
-        (0..restart.active.len()).filter(|&row| restart.judged[row].is_none()).collect()
-    }
-
-    /// Whether iterates can be judged in the pass that answers the question: by the same classifier, and only where nobody
-    /// leaves for what is found, since a row that leaves has nothing more to ask for.
-    fn judges_beside(&self, question: &Question<'_>) -> bool {
-        let one_gradient = question.gradient && !question.of_logits;
-        one_gradient && self.guide.is_none() && !self.driver.stop_fooled
-    }
-
-    /// The verdict on iterates of some rows. True when rows left, so that the attack has to be asked anew.
-    fn leave_if_fooled(&mut self, restart: &mut Restart, unknown: &[usize]) -> Result<bool> {
-        if unknown.is_empty() {
-            return Ok(false);
-        }
-        let fooled = self.judge_iterate(restart, unknown)?;
-        if !self.driver.stop_fooled || fooled.is_empty() {
-            return Ok(false);
-        }
-        self.finish(restart, &fooled)?;
-        self.keep_others(restart, &fooled)?;
-        Ok(true)
-    }
-
     /// Answers a question that everybody can afford, judges the rows `beside` it, and lets the attack move.
     fn step(
         &mut self,
@@ -219,23 +192,6 @@ impl<'a> Batch<'a> {
         if leaving.is_empty() { Ok(()) } else { self.keep_others(restart, &leaving) }
     }
 
-    /// Answers a question for gradients and, in the same pass, judges the iterates of the rows `beside`. The verdicts are
-    /// charged and noted before the question is: they needed their forward pass alone.
-    fn answer_and_judge(
-        &mut self,
-        restart: &mut Restart,
-        question: &Question<'_>,
-        beside: &[usize],
-    ) -> Result<Answer> {
-        let Question { points, rows, loss, .. } = *question;
-        let images = select_rows(&self.iterate(restart)?, beside)?;
-        let (answer, scores) = evaluate_beside(self.classifier, points, rows, loss, &images)?;
-        let examples: Vec<usize> = beside.iter().map(|&row| restart.active[row]).collect();
-        let predictions = self.judged(&examples, &scores)?;
-        self.note(restart, beside, &predictions, 0)?;
-        Ok(answer)
-    }
-
     /// Rows end their restart where they stand; unjudged ones take their reserved forward pass.
     fn finish(&mut self, restart: &mut Restart, rows: &[usize]) -> Result<()> {
         if rows.is_empty() {
@@ -277,74 +233,6 @@ impl<'a> Batch<'a> {
         restart.active = stay.iter().map(|&row| restart.active[row]).collect();
         restart.judged = stay.iter().map(|&row| restart.judged[row]).collect();
         Ok(())
-    }
-
-    /// Spends a forward pass on the iterates of some rows; returns those that fool.
-    fn judge_iterate(&mut self, restart: &mut Restart, rows: &[usize]) -> Result<Vec<usize>> {
-        let examples: Vec<usize> = rows.iter().map(|&row| restart.active[row]).collect();
-        let images = select_rows(&self.iterate(restart)?, rows)?;
-        let predictions = self.judge(&examples, &images)?;
-        self.note(restart, rows, &predictions, 0)
-    }
-
-    /// Remembers the classes of some rows' iterates, and the first image that fools; returns the
-    /// rows that fool. `beyond` passes of what was charged were not needed for the verdict.
-    fn note(
-        &mut self,
-        restart: &mut Restart,
-        rows: &[usize],
-        predictions: &[u32],
-        beyond: u64,
-    ) -> Result<Vec<usize>> {
-        let mut fooled = Vec::new();
-        for (&row, &prediction) in rows.iter().zip(predictions) {
-            restart.judged[row] = Some(prediction);
-            if self.referee.fooled(restart.active[row], prediction) {
-                fooled.push(row);
-                if restart.number == 0 {
-                    self.records[restart.active[row]].fooled_steps.push(restart.step);
-                }
-            }
-        }
-        let nearest = self.wants_nearest();
-        let new: Vec<usize> = fooled
-            .iter()
-            .copied()
-            .filter(|&row| nearest || !self.records[restart.active[row]].has_fallen())
-            .collect();
-        if new.is_empty() {
-            return Ok(fooled);
-        }
-        let images = select_rows(&self.iterate(restart)?, &new)?;
-        let examples: Vec<usize> = new.iter().map(|&row| restart.active[row]).collect();
-        let distances = self.referee.measure(&examples, &images)?;
-        for (place, (&row, distance)) in new.iter().zip(distances).enumerate() {
-            let image = select_rows(&images, &[place])?;
-            let Some(prediction) = restart.judged[row] else { continue };
-            let claim = Claim { image, prediction, distance, fooled: true };
-            let example = restart.active[row];
-            let passes = self.ledger.spent(example) - beyond;
-            self.records[example].note(&claim, restart.step, passes, nearest);
-        }
-        Ok(fooled)
-    }
-
-    /// Classes of images, one forward pass each.
-    fn judge(&mut self, examples: &[usize], images: &Tensor) -> Result<Vec<u32>> {
-        self.judged(examples, &scores(self.classifier, images)?)
-    }
-
-    /// Classes by the scores of a forward pass, which is charged.
-    fn judged(&mut self, examples: &[usize], scores: &Tensor) -> Result<Vec<u32>> {
-        for &example in examples {
-            self.ledger.charge(example, 1, 0);
-        }
-        self.referee.predictions(examples, scores)
-    }
-
-    /// Whether the goal is the smallest distance, so that every image that fools may be better than the last.
-    fn wants_nearest(&self) -> bool {
-        self.referee.objective.goal.epsilon().is_none()
     }
 
     /// Where the rows stand, checked for shape.
@@ -397,11 +285,6 @@ impl<'a> Batch<'a> {
             distances: self.referee.objective.goal.norm().distances(&natural, &iterate)?,
         });
         Ok(())
-    }
-
-    /// Whether the answer shows what the classifier that is attacked makes of the iterate.
-    fn shows(&self, question: &Question<'_>) -> bool {
-        question.at_iterate && !(question.gradient && self.guide.is_some())
     }
 
     fn question<'q>(&self, restart: &Restart, query: &'q Query) -> Result<Option<Question<'q>>> {
