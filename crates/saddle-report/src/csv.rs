@@ -88,7 +88,7 @@ fn rivals(rivals: &[RivalRow]) -> String {
             let mut fields = vec![
                 row.network.clone(),
                 row.attack.clone(),
-                words::role(row.role).to_owned(),
+                words::rivals::role(row.role).to_owned(),
                 row.norm.clone(),
                 number(Some(row.epsilon)),
                 row.training_seed.to_string(),

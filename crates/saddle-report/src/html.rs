@@ -8,15 +8,14 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use crate::cell::{Cell, Shown};
 use crate::figure::Figure;
 use crate::grid::{Column, Grid, grids};
-use crate::number::{amount, interval, percent};
 use crate::paper::row_in_words;
 use crate::plot::{self, Theme, color, css};
 use crate::report::{Provenance, Report};
-use crate::rivals::McNemar;
 use crate::words;
 
 mod curves;
 mod ladder;
+mod rivals;
 mod verdicts;
 
 const STYLE: &str = include_str!("style.css");
@@ -60,7 +59,7 @@ fn sections(report: &Report) -> Vec<Section> {
     all.extend(report.figures.iter().map(drawn));
     all.extend(curves::all(report));
     if !report.rivals.is_empty() {
-        all.push(rivals(report));
+        all.push(rivals::section(report));
     }
     all.extend(report.ladder.iter().map(ladder::section));
     all.extend(report.verdicts.iter().map(verdicts::section));
@@ -283,74 +282,6 @@ fn sentences(head: &[&str], rows: impl Iterator<Item = Vec<String>>, long: &[usi
                         }
                     }
                 }
-            }
-        }
-    }
-}
-
-fn rivals(report: &Report) -> Section {
-    let rows = words::sorted_rivals(&report.rivals);
-    let (head, lines) = words::by_seed(&report.rivals);
-    let group = |index: usize| {
-        let row = rows[index];
-        (&row.network, &row.norm, row.epsilon.to_bits(), row.training_seed)
-    };
-    let body = html! {
-        p { (words::rivals_in_words(&report.rivals)) }
-        figure.scroll role="img" aria-label="Accuracy left by S-O, its parts and the best rival" {
-            (PreEscaped(plot::seeds(&report.rivals, Theme::Page)))
-        }
-        div.scroll {
-            table {
-                thead { tr { @for title in &head { th { (title) } } } }
-                tbody { @for line in &lines { tr { @for cell in line { td { (cell) } } } } }
-            }
-        }
-        h3 { "Every attack" }
-        div.scroll {
-            table {
-                thead {
-                    tr {
-                        th { "network" } th { "threat" } th { "seed" } th { "attack" } th { "role" }
-                        th { "accuracy" } th { "95 % interval" } th { "n" } th { "mean passes" }
-                        th { "p against the best rival" } th { "p against S-O" }
-                    }
-                }
-                tbody {
-                    @for (index, row) in rows.iter().enumerate() {
-                        tr.apart[index > 0 && group(index) != group(index - 1)] {
-                            td { (row.network) }
-                            td.number { (words::threat(row)) }
-                            td.number { (row.training_seed) }
-                            td.words { (row.attack) }
-                            td.number { (words::role(row.role)) }
-                            td.number { "≤ " (percent(row.accuracy)) " %" }
-                            td.number { (interval(row.wilson95)) " %" }
-                            td.number { (row.total) }
-                            td.number {
-                                @match row.passes_per_example {
-                                    Some(passes) => (amount(passes)),
-                                    None => "–",
-                                }
-                            }
-                            (tested(row.mcnemar, words::untested(row)[0], "rival"))
-                            (tested(row.against_so, words::untested(row)[1], "S-O"))
-                        }
-                    }
-                }
-            }
-        }
-    };
-    Section::new("S-O against its rivals", body)
-}
-
-fn tested(test: Option<McNemar>, none: &str, other: &str) -> Markup {
-    let told = test.map(|test| words::test(test, other));
-    html! {
-        td.number {
-            @match told {
-                Some([p, counts]) => { (p) small { (counts) } }
-                None => (none),
             }
         }
     }

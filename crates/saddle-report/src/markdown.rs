@@ -149,26 +149,26 @@ fn rivals(text: &mut String, report: &Report) {
         return;
     }
     section(text, "S-O against its rivals");
-    let _ = writeln!(text, "{}\n", words::rivals_in_words(&report.rivals));
-    let (head, rows) = words::by_seed(&report.rivals);
+    let _ = writeln!(text, "{}\n", words::rivals::how_to_read(&report.rivals));
+    let (head, rows) = words::rivals::by_seed(&report.rivals);
     let head: Vec<&str> = head.iter().map(String::as_str).collect();
     rows_of(text, &head, rows.into_iter());
     text.push('\n');
-    let rows = words::sorted_rivals(&report.rivals).into_iter().map(|row| {
-        let [rival, whole] = words::untested(row);
+    let rows = words::rivals::sorted(&report.rivals).into_iter().map(|row| {
+        let [rival, whole] = words::rivals::untested(row);
         let told = |test, none: &str, other| match test {
             Some(test) => {
-                let [p, counts] = words::test(test, other);
+                let [p, counts] = words::rivals::test(test, other);
                 format!("{p}; {counts}")
             }
             None => none.to_owned(),
         };
         vec![
             row.network.clone(),
-            words::threat(row),
+            words::rivals::threat(row),
             row.training_seed.to_string(),
             row.attack.clone(),
-            words::role(row.role).to_owned(),
+            words::rivals::role(row.role).to_owned(),
             format!("≤ {} %", crate::number::percent(row.accuracy)),
             format!("{} %", crate::number::interval(row.wilson95)),
             row.total.to_string(),

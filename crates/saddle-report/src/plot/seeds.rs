@@ -4,7 +4,7 @@ use plotters::style::RGBColor;
 
 use super::canvas::{Anchor, Theme, color, drawing};
 use crate::rivals::RivalRow;
-use crate::words::{self, Bout};
+use crate::words::rivals::{self as words, Bout};
 
 const WIDTH: u32 = 800;
 /// Pixels of 0 % and 100 %.
