@@ -5,7 +5,7 @@
 //! depends on, so what it names is the same work. A line is a claim of whoever wrote the file, though. One that does not
 //! parse, that contradicts itself or another one is not believed, and is named with the reason.
 //!
-//! Not covered: figures, the comparison of rivals and bounds. They are computed again, and networks are trained for them
+//! Not covered: figures, the comparison of rivals, the ladder and bounds. They are computed again, and networks are trained for them
 //! where the store has none.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -74,7 +74,7 @@ pub use plan::{
 };
 pub use run::{
     AttackDetail, BoundDetail, Detail, Finished, JobEntry, JobKind, JobTime, Laboratory,
-    MemberDetail, Outside, Stage, Stages,
+    LadderDetail, MemberDetail, Outside, RungDetail, Stage, Stages,
 };
 pub use share::{Role, Shard, Sharing};
 pub use store::{AtomicDisk, Disk, Store};

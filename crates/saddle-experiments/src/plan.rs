@@ -18,6 +18,7 @@ mod attacks;
 mod claims;
 mod curves;
 mod ladder;
+mod rivals;
 mod verdicts;
 
 use std::collections::BTreeMap;
@@ -38,6 +39,7 @@ pub use attacks::{AttackPlan, GradientFree};
 pub(crate) use claims::{BEST_RIVAL, RIVALS, check as check_claims, contender_row};
 pub use curves::{BudgetCurve, EpsilonCurve, Figure2, StepCurve};
 pub use ladder::{Climb, CompassPlan, LadderPlan, LadderThreat, Precision, RungAttack, RungPlan};
+pub use rivals::{RivalThreat, Rivals};
 pub use verdicts::{CalibrationPlan, KnownCasePlan, VerdictPlan, VerdictThreat};
 
 /// The embedded plans: name and text.
@@ -196,48 +198,6 @@ pub struct Row {
     /// Rows of this table, each with attacks of its own; a digit survives if it survives all of them.
     #[serde(default)]
     pub worst_of: Vec<String>,
-}
-
-/// One attack against its parts and its rivals, all with one budget per digit.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rivals {
-    /// Sample of digits.
-    pub digits: String,
-    /// Networks of this plan.
-    pub networks: Vec<String>,
-    /// Only the first so many seeds of each network; all when left out.
-    #[serde(default)]
-    pub seeds: Option<u32>,
-    /// Norm of the threat model.
-    pub norm: Norm,
-    /// Radii, each a comparison of its own.
-    #[serde(rename = "threat")]
-    pub threats: Vec<RivalThreat>,
-    /// Most forward and backward passes per digit, judging included.
-    pub cap: u64,
-    /// The attack in question.
-    pub subject: String,
-    /// Its own parts.
-    #[serde(default)]
-    pub parts: Vec<String>,
-    /// The attacks that it has to beat.
-    pub rivals: Vec<String>,
-    /// Run only when `--only` names it.
-    #[serde(default)]
-    pub on_request: bool,
-}
-
-/// One radius of the comparison.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RivalThreat {
-    /// Radius of the threat model.
-    pub epsilon: Radius,
-    /// The best rival, as chosen on held-out digits. When left out the others are held against
-    /// whichever rival does best on the very digits of the comparison, which favours that rival.
-    #[serde(default)]
-    pub best: Option<String>,
 }
 
 /// Upper bounds on the robust accuracy of any classifier: for the digits and threats of every table that

@@ -12,28 +12,32 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
-use saddle_report::{Figure, Report, Series};
+use saddle_report::Report;
 
-use crate::agenda::{self, NetworkId};
+use crate::agenda::NetworkId;
 use crate::given::Given;
-use crate::job::{Bench, Data, Machine, RunObserver, SampleJob, Survey, TrainJob, Trained, Trial};
+use crate::job::{Bench, Data, Machine, RunObserver, TrainJob, Trained};
 use crate::known::Known;
-use crate::paper::{CellPlan, Work, ascent_in_words, cells};
-use crate::plan::{Figure1, Plan, Rivals};
+use crate::paper::cells;
+use crate::plan::Plan;
 use crate::share::Sharing;
 use crate::{Error, Key, Result, Store};
-use bounds::BoundPlan;
-use turns::{Next, Turns, unless_elsewhere};
+use tally::JobWords;
+use turns::{Next, Turns};
 
 mod assemble;
 mod bounds;
 mod broken;
+mod cells;
 mod claims;
 mod curves;
+mod fates;
+mod figure1;
 mod ladder;
 mod listing;
 mod members;
 mod networks;
+mod provenance;
 mod rivals;
 mod stages;
 mod takeover;
@@ -43,6 +47,7 @@ mod verdicts;
 
 pub use assemble::{AttackDetail, Detail};
 pub use bounds::BoundDetail;
+pub use fates::{LadderDetail, RungDetail};
 pub use listing::{JobEntry, JobKind};
 pub use members::MemberDetail;
 pub use stages::{Stage, Stages};
@@ -83,6 +88,8 @@ pub struct Finished {
     pub details: Vec<Detail>,
     /// The report's bounds, with the digits that prove them.
     pub bounds: Vec<BoundDetail>,
+    /// The ladder, digit by digit.
+    pub ladder: Vec<LadderDetail>,
     /// How long the jobs behind the report took, whichever run worked on them.
     pub times: Vec<JobTime>,
     /// Whether the observer stopped the run before its end.
@@ -177,7 +184,7 @@ impl Laboratory<'_> {
         let mut left = 0;
         let outcome = loop {
             book = assemble::Book::with(self.plan.dataset, remarks.clone(), gathers);
-            let mut seen = BTreeSet::new();
+            let mut seen = JobWords::new();
             let mut passes = run.passes_beyond(&cells, figure, rivals, &mut seen)?;
             if let Some(ladder) = ladder {
                 let networks = ladder::networks(self.plan, ladder);
@@ -188,11 +195,11 @@ impl Laboratory<'_> {
             }
             observer.planned(passes.saturating_add(run.drawing_passes(&drawings, &mut seen)?));
             for bound in &bounds {
-                seen.insert(bound.key()?);
+                seen.insert(bound.key()?, bound.words());
             }
             if let Some(verdicts) = verdicts {
                 for (_, bound) in verdicts::radius_bounds(&bench, verdicts)? {
-                    seen.insert(bound.key()?);
+                    seen.insert(bound.key()?, bound.words());
                 }
             }
             run.share(&seen);
@@ -232,8 +239,9 @@ impl Laboratory<'_> {
         book.fill_up(&cells);
         book.mark_broken(&cells);
         let times = run.all_times();
+        let ladder = std::mem::take(&mut book.rungs);
         let (report, details, bounds) = book.close(self, &bench, &run, &cells)?;
-        Ok(Finished { report, details, bounds, times, interrupted, left })
+        Ok(Finished { report, details, bounds, ladder, times, interrupted, left })
     }
 
     /// Trains one network of the plan, or finds it in the store: the bytes of its weight file.
@@ -248,7 +256,7 @@ impl Laboratory<'_> {
         let outside = Outside::default();
         let mut run = Run::new(&bench, &outside)?;
         let id = NetworkId { name: name.to_owned(), number: 0 };
-        observer.planned(run.training_passes(&id, &mut BTreeSet::new())?);
+        observer.planned(run.training_passes(&id, &mut JobWords::new())?);
         loop {
             match run.trained(&id, observer) {
                 // Another process trains it, or what it needs.
@@ -296,14 +304,14 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Finds out which of all these jobs are this run's own.
-    fn share(&mut self, jobs: &BTreeSet<Key>) {
+    fn share(&mut self, jobs: &JobWords) {
         let mut trainings = self.training_costs();
-        trainings.retain(|key, _| jobs.contains(key));
+        trainings.retain(|key, _| jobs.contains_key(key));
         self.turns.share(&trainings, jobs);
     }
 
     /// Where others wait for networks: those first.
-    fn ahead(&mut self, jobs: &BTreeSet<Key>, observer: &mut dyn RunObserver) -> Result<()> {
+    fn ahead(&mut self, jobs: &JobWords, observer: &mut dyn RunObserver) -> Result<()> {
         if self.turns.trains_first() { self.train_ahead(jobs, observer) } else { Ok(()) }
     }
 
@@ -325,158 +333,5 @@ impl Run<'_> {
             let failure = outcome.as_ref().err().map(ToString::to_string);
             observer.end(what, failure.as_deref());
         }
-    }
-
-    /// Everything that was asked for, in the order of the report but for bounds, which cost little and
-    /// come first; the book takes it down.
-    fn all(
-        &mut self,
-        cells: &[CellPlan],
-        bounds: &[BoundPlan<'_>],
-        figure: Option<&Figure1>,
-        rivals: Option<&Rivals>,
-        book: &mut assemble::Book,
-        observer: &mut dyn RunObserver,
-    ) -> Result<()> {
-        self.bounds(bounds, book, observer)?;
-        book.bounded = true;
-        // First what is known, so that the file of cells never has fewer than it had.
-        let mut left = Vec::new();
-        for cell in cells {
-            let Ok(work) = &cell.work else { continue };
-            match self.known(work)? {
-                Some((attacks, weights)) => {
-                    book.cell(cell, work, self.ids(work)?, attacks, weights)?;
-                }
-                None => left.push((cell, work)),
-            }
-        }
-        for (cell, work) in left {
-            let before = self.worked;
-            match self.attacks(cell, work, observer) {
-                Ok(attacks) => {
-                    let weights = self.weights_hash(&work.network)?;
-                    book.cell(cell, work, self.ids(work)?, attacks, weights)?;
-                    if let Some(folder) = self.outside.out.as_ref().filter(|_| self.worked > before)
-                    {
-                        self.turns.write_cells(folder, book.details())?;
-                    }
-                }
-                Err(error) if error.is_fatal() => return Err(error),
-                Err(error) => book.failed_cell(cell, &error),
-            }
-        }
-        if let Some(figure) = figure {
-            for (label, reason) in agenda::absent_curves(self.bench.plan, figure) {
-                book.missing(&format!("figure1, curve `{label}`,"), reason);
-            }
-            match self.curves(figure, observer) {
-                Ok(figure) => book.figures.push(figure),
-                Err(error) if error.is_fatal() => return Err(error),
-                Err(error) => book.failure("figure1", &error),
-            }
-        }
-        if let Some(rivals) = rivals {
-            self.compare(rivals, book, observer)?;
-            book.compared = true;
-        }
-        Ok(())
-    }
-
-    /// Index of each digit of a cell in its data set.
-    fn ids(&self, work: &Work) -> Result<Vec<u64>> {
-        let sample = self.bench.sample(&work.sample)?;
-        Ok(sample.indices.iter().map(|&index| index as u64).collect())
-    }
-
-    /// The attacks of a cell, each taken over or run.
-    fn attacks(
-        &mut self,
-        cell: &CellPlan,
-        work: &Work,
-        observer: &mut dyn RunObserver,
-    ) -> Result<Vec<AttackDetail>> {
-        let what = format!("{} {} on {}", cell.key.table, cell.key.row, cell.key.network);
-        let sample = self.bench.sample(&work.sample)?;
-        let mut attacks = Vec::new();
-        let mut elsewhere = false;
-        for job in &work.jobs {
-            if let Some(known) = self.known_attack(&work.network, &sample, job.as_ref())? {
-                attacks.push(known.detail);
-                continue;
-            }
-            let survey = self.survey(&what, &work.network, &work.sample, job.as_ref(), observer);
-            let Some(survey) = unless_elsewhere(survey, &mut elsewhere)? else { continue };
-            let network = self.trained(&work.network, observer)?;
-            let key = job.key(self.bench, &network.key, &sample)?;
-            let commit = self.bench.commit_of(&key);
-            attacks.push(AttackDetail::of(job.as_ref(), &survey, work.judge, key, commit));
-        }
-        if elsewhere { Err(Error::Elsewhere) } else { Ok(attacks) }
-    }
-
-    /// One attack job, with its network trained first if need be.
-    fn survey(
-        &mut self,
-        what: &str,
-        network: &NetworkId,
-        sample: &str,
-        job: &dyn Trial,
-        observer: &mut dyn RunObserver,
-    ) -> Result<Survey> {
-        let bench = self.bench;
-        let sample = bench.sample(sample)?;
-        let trained = self.input(network, observer)?;
-        let key = job.key(bench, &trained.key, &sample)?;
-        let known = bench.store.result(&key).is_some();
-        self.worked += usize::from(!known);
-        let detail = job.words().unwrap_or_else(|| "natural accuracy".to_owned());
-        let what = format!("{what} (seed {}): {detail}", self.seed(network));
-        self.work(&what, &key, known, observer, |observer| {
-            job.run(bench, &trained, &sample, observer)
-        })
-    }
-
-    fn curves(&mut self, figure: &Figure1, observer: &mut dyn RunObserver) -> Result<Figure> {
-        let mut series = Vec::new();
-        let mut attacks: Vec<String> = Vec::new();
-        let mut elsewhere = false;
-        for (label, network, job) in agenda::curves(self.bench.plan, figure) {
-            let bench = self.bench;
-            let sample = bench.sample(&figure.digits)?;
-            let trained = self.input(&network, observer);
-            let Some(trained) = unless_elsewhere(trained, &mut elsewhere)? else { continue };
-            let what = format!("figure1: {label}");
-            let key = job.key(bench, &trained.key, &sample)?;
-            let known = bench.store.result(&key).is_some();
-            let curve = self.work(&what, &key, known, observer, |observer| {
-                job.run(bench, &trained, &sample, observer)
-            });
-            let Some(curve) = unless_elsewhere(curve, &mut elsewhere)? else { continue };
-            let (norm, epsilon) = (job.threat.norm, job.threat.epsilon.get());
-            let words = format!("{} ({norm} within {epsilon})", ascent_in_words(&job.ascent, 1));
-            if !attacks.contains(&words) {
-                attacks.push(words);
-            }
-            let label = format!("{label} ({} of {} digits stand)", curve.robust, curve.total);
-            series.push(Series::from_steps(label, self.bench.plan.seed, &curve.steps));
-        }
-        if elsewhere {
-            return Err(Error::Elsewhere);
-        }
-        let caption = format!(
-            "{} {} No early stop: fooled digits stay to the last step. Seed of the attacks: {}. {}.",
-            figure.note.trim(),
-            curves::sample(self.bench, &figure.digits)?,
-            self.bench.plan.seed,
-            attacks.join("; ")
-        );
-        Ok(Figure {
-            id: "figure1".to_owned(),
-            title: "Size of the input gradient along the attack".to_owned(),
-            caption,
-            quantity: "l2 norm of the gradient of the cross-entropy".to_owned(),
-            series,
-        })
     }
 }

@@ -13,6 +13,7 @@
 //! | `summary.svg`, `figure1.svg`, `figure2.svg`, `curve-*.svg`, `ladder.svg` | the pictures |
 //! | `cells.jsonl` | one line per measured cell, with the fate of every digit |
 //! | `bounds.jsonl` | one line per bound, with the digits that prove it |
+//! | `ladder.jsonl` | one line per network and threat of the ladder: every row, with the fate of every digit |
 //! | `plan.json` | the plan that ran, in full |
 //! | `times.json` | how long jobs took, from the store: the only file that depends on the clock |
 
@@ -30,7 +31,7 @@ use crate::store::{AtomicDisk, Disk, sweep};
 use crate::{Detail, Error, Finished, Plan, Result};
 
 /// Every file that a report consists of.
-const FILES: [&str; 18] = [
+const FILES: [&str; 19] = [
     "report.json",
     "report.md",
     "report.html",
@@ -47,6 +48,7 @@ const FILES: [&str; 18] = [
     VERDICTS,
     "cells.jsonl",
     "bounds.jsonl",
+    RUNGS,
     "plan.json",
     "times.json",
 ];
@@ -55,6 +57,8 @@ const FILES: [&str; 18] = [
 pub(crate) const CELLS: &str = "cells.jsonl";
 /// The verdicts on gradient masking.
 const VERDICTS: &str = "verdicts.csv";
+/// The rows of the ladder, digit by digit.
+const RUNGS: &str = "ladder.jsonl";
 /// How long jobs took.
 pub(crate) const TIMES: &str = "times.json";
 
@@ -102,6 +106,10 @@ pub fn write_all(folder: &Path, plan: &Plan, finished: &Finished) -> Result<()> 
     )?;
     put_lines(folder, CELLS, &finished.details)?;
     put_lines(folder, "bounds.jsonl", &finished.bounds)?;
+    match finished.ladder.as_slice() {
+        [] => remove(&folder.join(RUNGS))?,
+        rungs => put_lines(folder, RUNGS, rungs)?,
+    }
     let times = json("times.json", serde_json::to_string_pretty(&finished.times))?;
     put(&folder.join(TIMES), times.as_bytes())?;
     write_forms(folder, &finished.report)?;

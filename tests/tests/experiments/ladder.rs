@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use saddle_experiments::{Climb, Plan, Precision, Store, Unobserved};
+use saddle_experiments::{Climb, Finished, Plan, Precision, Store, Unobserved};
 use saddle_report::Report;
 use saddle_tests::experiments::{TINY_PLAN, Witness, run_tiny};
 
@@ -73,13 +73,17 @@ fn plan() -> Plan {
     Plan::parse(&text()).unwrap()
 }
 
-fn undisturbed() -> &'static Report {
-    static REPORT: OnceLock<Report> = OnceLock::new();
-    REPORT.get_or_init(|| {
+fn whole() -> &'static Finished {
+    static FINISHED: OnceLock<Finished> = OnceLock::new();
+    FINISHED.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
-        run_tiny(&plan(), &store, &["ladder"], &mut Unobserved).unwrap().report
+        run_tiny(&plan(), &store, &["ladder"], &mut Unobserved).unwrap()
     })
+}
+
+fn undisturbed() -> &'static Report {
+    &whole().report
 }
 
 #[test]
@@ -111,6 +115,39 @@ fn every_row_is_climbed_under_one_budget() {
     );
     assert!(ladder.rungs[4].attacks[0].ends_with("in double precision"), "{:?}", ladder.rungs[4]);
     assert!(report.to_html().contains("How far do steps come?"));
+}
+
+/// What a sceptic does with `ladder.jsonl`: counts, and the pairs of each test against the best first-order row.
+#[test]
+fn every_test_can_be_made_again_from_the_fate_of_every_digit() {
+    let ladder = undisturbed().ladder.as_ref().unwrap();
+    let details = &whole().ladder;
+    assert_eq!(details.len(), 4, "two networks, two threats");
+    let mut rows = ladder.rows.iter();
+    for detail in details {
+        assert_eq!((detail.digits.as_str(), detail.ids.len()), ("some", 12));
+        assert!(detail.weights.is_some());
+        let own: Vec<_> = rows.by_ref().take(detail.rungs.len()).collect();
+        let best = own.iter().position(|row| row.best_first_order).unwrap();
+        let best = detail.rungs[best].attack.robust.as_bytes();
+        for (row, rung) in own.iter().zip(&detail.rungs) {
+            assert_eq!((&row.network, &row.norm), (&detail.network, &detail.norm));
+            assert_eq!((&row.rung, row.training_seed), (&rung.rung, detail.training_seed));
+            let robust = rung.attack.robust.as_bytes();
+            let standing = robust.iter().filter(|&&digit| digit == b'1').count() as u64;
+            assert_eq!((standing, robust.len()), (row.correct, 12));
+            assert_eq!(Some(rung.attack.passes_per_example), row.passes_per_example);
+            let Some(test) = row.against_first_order.as_ref().map(|it| it.mcnemar) else {
+                continue;
+            };
+            let fell = |one: &[u8], other: &[u8]| {
+                let pairs = one.iter().zip(other);
+                pairs.filter(|(one, other)| (**one, **other) == (b'0', b'1')).count() as u64
+            };
+            assert_eq!((test.only_this, test.only_other), (fell(robust, best), fell(best, robust)));
+        }
+    }
+    assert!(rows.next().is_none());
 }
 
 #[test]

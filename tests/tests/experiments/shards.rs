@@ -135,6 +135,28 @@ fn a_shard_that_is_alone_does_the_work_of_all() {
 }
 
 #[test]
+fn a_shard_that_is_done_helps_with_all_that_nobody_works_on() {
+    struct Passes(usize);
+    impl RunObserver for Passes {
+        fn planned(&mut self, _passes: u64) {
+            self.0 += 1;
+        }
+    }
+    let (folder, plan) = (tempfile::tempdir().unwrap(), tiny_plan());
+    // With the networks there, each share can be worked off in one pass over the plan.
+    for training in jobs(&plan, folder.path()).iter().filter(|job| job.kind == JobKind::Train) {
+        let role = Role::Jobs(BTreeSet::from([training.key.clone()]));
+        run(&plan, folder.path(), role, CALM, &mut Witness::default()).unwrap();
+    }
+    assert!(jobs(&plan, folder.path()).len() > 9, "too few jobs: this test has lost its point");
+    let mut passes = Passes(0);
+    let finished = run(&plan, folder.path(), shard(1, 2), CALM, &mut passes).unwrap();
+    assert_eq!(finished.left, 0);
+    // One for its own and one for the others', which leaves nothing out.
+    assert_eq!(passes.0, 2);
+}
+
+#[test]
 fn a_shard_that_is_stopped_again_and_again_ends_at_the_same_report() {
     let folder = tempfile::tempdir().unwrap();
     let mut stops = 0;
@@ -174,6 +196,7 @@ fn jobs_handed_out_one_by_one_and_gathered_make_the_report_of_a_single_run() {
         .collect();
     assert_eq!(trainings, [("train natural (seed 3)", 0), ("train madry_linf (seed 3)", 1)]);
     assert!(list[2..].iter().all(|job| job.kind == JobKind::Attack && job.wave == 2));
+    assert!(list[2..].iter().all(|job| job.what.contains(" (seed 3)")), "{list:?}");
     assert_eq!(list.len(), single().1.len());
 
     // Out of turn: what it needs is not there, and nothing is computed for it.

@@ -21,6 +21,7 @@
 //!
 //! No `flock`, which network disks promise in some places only, and no server.
 
+mod place;
 mod process;
 
 use std::cell::RefCell;
@@ -35,8 +36,9 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::store::{UNFINISHED, draft};
+use crate::store::draft;
 use crate::{Error, Result};
+use place::{Place, file_name, make, names};
 use process::Process;
 
 /// Digits of the number with which a worker's file begins.
@@ -305,47 +307,6 @@ fn introduced(bytes: &[u8]) -> Option<Introduction> {
     serde_json::from_slice(bytes.get(BEAT..)?).ok()
 }
 
-/// One numbered lease.
-#[derive(Clone)]
-struct Place {
-    folder: PathBuf,
-    name: String,
-    number: u64,
-}
-
-impl Place {
-    fn path(&self) -> PathBuf {
-        self.folder.join(file_name(&self.name, self.number))
-    }
-
-    /// The highest number under this name.
-    fn newest(&self) -> Option<u64> {
-        names(&self.folder).filter_map(|file| number(&file, &self.name)).max()
-    }
-
-    fn is_newest(&self) -> bool {
-        self.newest() == Some(self.number)
-    }
-
-    /// Removes the file; failing to do so costs others some patience.
-    fn give_up(&self) {
-        let _ = fs::remove_file(self.path());
-    }
-}
-
-fn file_name(name: &str, number: u64) -> String {
-    format!("{name}.{number}")
-}
-
-fn number(file: &str, name: &str) -> Option<u64> {
-    file.strip_prefix(name)?.strip_prefix('.')?.parse().ok()
-}
-
-fn names(folder: &Path) -> impl Iterator<Item = String> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.map(|entry| entry.file_name().to_string_lossy().into_owned())
-}
-
 /// The right to work on one job, until it is dropped.
 pub(crate) struct Lease {
     place: Place,
@@ -372,39 +333,6 @@ impl Drop for Lease {
         }
         self.place.give_up();
     }
-}
-
-/// Makes a file with these bytes unless there is one; says whether it did.
-fn make(path: &Path, bytes: &[u8]) -> io::Result<bool> {
-    let folder = path.parent().ok_or_else(|| io::Error::other("the path has no folder"))?;
-    fs::create_dir_all(folder)?;
-    let mut file = draft(folder, UNFINISHED)?;
-    file.write_all(bytes)?;
-    file.flush()?;
-    match fs::hard_link(file.path(), path) {
-        Ok(()) => return Ok(true),
-        // On a network disk the answer to a link that was made may get lost; the count of links tells.
-        Err(_) if links(file.path()) == Some(2) => return Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
-        Err(_) => {}
-    }
-    // A disk without links.
-    match fs::OpenOptions::new().write(true).create_new(true).open(path) {
-        Ok(mut file) => file.write_all(bytes).map(|()| true),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-#[cfg(unix)]
-fn links(path: &Path) -> Option<u64> {
-    use std::os::unix::fs::MetadataExt as _;
-    fs::metadata(path).ok().map(|metadata| metadata.nlink())
-}
-
-#[cfg(not(unix))]
-fn links(_path: &Path) -> Option<u64> {
-    None
 }
 
 /// A thread that panicked has left nothing half done behind these locks.

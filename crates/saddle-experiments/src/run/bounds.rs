@@ -95,7 +95,8 @@ impl BoundPlan<'_> {
         self.job.key(&self.sample)
     }
 
-    fn words(&self) -> String {
+    /// The bound as a job in words.
+    pub(super) fn words(&self) -> String {
         let BoundJob { norm, epsilon, .. } = self.job;
         format!("bound for {} digits, {norm} within {epsilon}", self.sample.indices.len())
     }

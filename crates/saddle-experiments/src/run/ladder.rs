@@ -1,13 +1,11 @@
 //! The ladder: every row on every network under every threat, with one budget, and the directions beside it.
 
-use std::collections::BTreeSet;
-
 use saddle_attacks::{Compass, Judge, Method, ThreatModel};
 use saddle_ops::PixelBox;
 use saddle_report::Ladder;
 use saddle_report::ladder::{Climbed, Kind, LadderPlace, Rung, Threat};
 
-use super::{Run, assemble::Book, curves};
+use super::{Run, RungDetail, assemble::Book, curves, tally::JobWords};
 use crate::agenda::{NetworkId, chosen};
 use crate::job::{
     AttackJob, Attempt, CompassJob, Cosines, RunObserver, RungJob, Sample, SampleJob, Trained,
@@ -101,7 +99,7 @@ impl Run<'_> {
         if ladder.on_request {
             return Ok(None);
         }
-        let left = self.ladder_passes(ladder, &networks(plan, ladder), &mut BTreeSet::new())?;
+        let left = self.ladder_passes(ladder, &networks(plan, ladder), &mut JobWords::new())?;
         if left > 0 {
             book.missing("ladder", reason);
         }
@@ -113,7 +111,7 @@ impl Run<'_> {
         &self,
         ladder: &LadderPlan,
         networks: &[NetworkId],
-        seen: &mut BTreeSet<Key>,
+        seen: &mut JobWords,
     ) -> Result<u64> {
         let plan = self.bench.plan;
         let mut passes = 0u64;
@@ -129,7 +127,8 @@ impl Run<'_> {
                     let Some(job) = compass(plan, ladder, asked, row, threat) else { continue };
                     let cost = job.passes_per_example();
                     let key = |key: &Key, sample: &Sample<'_>| job.key(self.bench, key, sample);
-                    add(self.job_passes(network, &asked.digits, cost, key, seen)?);
+                    let what = format!("ladder: the direction of {}", row.name);
+                    add(self.job_passes(&what, network, &asked.digits, cost, key, seen)?);
                 }
             }
         }
@@ -202,7 +201,7 @@ impl Run<'_> {
         observer: &mut dyn RunObserver,
     ) -> Result<()> {
         let plan = self.bench.plan;
-        let mut climbed = Vec::new();
+        let (mut climbed, mut rungs) = (Vec::new(), Vec::new());
         for row in &ladder.rows {
             let Some(job) = trial(plan, ladder, row, threat) else { continue };
             let what = format!("ladder: {} on {}", row.name, network.name);
@@ -210,14 +209,17 @@ impl Run<'_> {
             let Some(survey) = self.unless_failed(survey, &what, network, threat, book)? else {
                 continue;
             };
-            let passes: u64 = survey.verdicts.iter().map(|verdict| verdict.passes()).sum();
+            let key = self.trained(network, observer)?.key.clone();
+            let sample = self.bench.sample(&ladder.digits)?;
+            let attack = self.detail(&key, &sample, job.as_ref(), &survey, Judge::Any)?;
             let robust = survey.verdicts.iter().map(|verdict| verdict.robust(Judge::Any));
             climbed.push(Climbed {
                 rung: row.name.clone(),
                 robust: robust.collect(),
-                passes_per_example: passes as f64 / survey.verdicts.len().max(1) as f64,
+                passes_per_example: attack.passes_per_example,
                 cosines: Vec::new(),
             });
+            rungs.push(RungDetail { rung: row.name.clone(), attack });
         }
         if climbed.is_empty() {
             // Why is with each row.
@@ -243,7 +245,10 @@ impl Run<'_> {
             training_seed: self.seed(network),
             best: threat.best.clone(),
         };
-        found.add(&place, &climbed).map_err(|error| Error::format("ladder", error))
+        found.add(&place, &climbed).map_err(|error| Error::format("ladder", error))?;
+        let fates = self.fates(network, place, &ladder.digits, rungs)?;
+        book.rungs.push(fates);
+        Ok(())
     }
 
     /// What was found; none where it failed, which the book then tells.

@@ -1,12 +1,11 @@
 //! The jobs of a run as a list, for whoever hands them out to machines.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use super::curves::{curve_bounds, drawings};
-use super::{Laboratory, Outside, Run, bounds};
+use super::{Laboratory, Outside, Run, bounds, tally::JobWords};
 use crate::agenda::NetworkId;
 use crate::job::Bench;
 use crate::paper::{CellPlan, cells};
@@ -22,7 +21,7 @@ pub struct JobEntry {
     /// Jobs of a wave need results of earlier waves alone: trainings from nothing are of wave 0, those that start from or train
     /// against them of wave 1, and so on; everything else is of the wave behind the last training.
     pub wave: usize,
-    /// A training in words; nothing for other jobs.
+    /// The job in words; those of its first use when several parts share it.
     pub what: String,
     /// What keys call the executor and its kernels: whoever works on the job must have the same.
     pub machine: String,
@@ -64,43 +63,43 @@ impl Laboratory<'_> {
         let figure = self.plan.figure1.as_ref().filter(|_| wanted("figure1"));
         let rivals = self.plan.rivals.as_ref().filter(|_| wanted("rivals"));
         let drawings: Vec<_> = drawings(self.plan).filter(|one| wanted(one.name())).collect();
-        let mut keys = BTreeSet::new();
-        run.passes_beyond(&asked, figure, rivals, &mut keys)?;
-        run.drawing_passes(&drawings, &mut keys)?;
+        let mut jobs = JobWords::new();
+        run.passes_beyond(&asked, figure, rivals, &mut jobs)?;
+        run.drawing_passes(&drawings, &mut jobs)?;
         if let Some(ladder) = self.plan.ladder.as_ref().filter(|_| wanted("ladder")) {
-            run.ladder_passes(ladder, &super::ladder::networks(self.plan, ladder), &mut keys)?;
+            run.ladder_passes(ladder, &super::ladder::networks(self.plan, ladder), &mut jobs)?;
         }
         let verdicts = self.plan.verdicts.as_ref().filter(|_| wanted("verdicts"));
         if let Some(verdicts) = verdicts {
-            run.verdict_passes(verdicts, None, &mut keys)?;
+            run.verdict_passes(verdicts, None, &mut jobs)?;
         }
 
-        let mut bounds_left = BTreeSet::new();
+        let mut bounds_left = JobWords::new();
         if let Some(asked) = &self.plan.bounds {
             let planned =
                 if wanted("bounds") { bounds::planned(&bench, asked, &tables)? } else { vec![] };
             for bound in planned {
-                bounds_left.insert(bound.key()?);
+                bounds_left.insert(bound.key()?, bound.words());
             }
             if let Some(verdicts) = verdicts {
                 for (_, bound) in super::verdicts::radius_bounds(&bench, verdicts)? {
-                    bounds_left.insert(bound.key()?);
+                    bounds_left.insert(bound.key()?, bound.words());
                 }
             }
             for drawing in drawings {
                 for (_, bound) in curve_bounds(&bench, drawing)? {
-                    bounds_left.insert(bound.key()?);
+                    bounds_left.insert(bound.key()?, bound.words());
                 }
             }
         }
-        keys.retain(|key| !self.store.contains(key));
-        bounds_left.retain(|key| !self.store.contains(key));
-        Ok(run.entries(keys, bounds_left))
+        jobs.retain(|key, _| !self.store.contains(key));
+        bounds_left.retain(|key, _| !self.store.contains(key));
+        Ok(run.entries(jobs, bounds_left))
     }
 }
 
 impl Run<'_> {
-    fn entries(&self, mut keys: BTreeSet<Key>, bounds: BTreeSet<Key>) -> Vec<JobEntry> {
+    fn entries(&self, mut jobs: JobWords, bounds: JobWords) -> Vec<JobEntry> {
         let store = self.bench.store;
         let entry = |key: Key, kind, wave, what| {
             let (result, failure) = (store.result_path(&key), store.failure_path(&key));
@@ -110,17 +109,16 @@ impl Run<'_> {
         let mut entries = Vec::new();
         for id in self.trainings.keys() {
             // Networks of one recipe and seed are one job.
-            if let Some(key) = self.keys.get(id).and_then(|key| keys.take(key)) {
-                let what = self.training_in_words(id);
+            if let Some((key, what)) = self.keys.get(id).and_then(|key| jobs.remove_entry(key)) {
                 entries.push(entry(key, JobKind::Train, self.wave(id), what));
             }
         }
         entries.sort_by_key(|training| training.wave);
         let last = entries.last().map_or(0, |training| training.wave + 1);
-        let others = keys.into_iter().map(|key| entry(key, JobKind::Attack, last, String::new()));
+        let others = jobs.into_iter().map(|(key, what)| entry(key, JobKind::Attack, last, what));
         entries.extend(others);
         let bounds = bounds.into_iter();
-        entries.extend(bounds.map(|key| entry(key, JobKind::Bound, last, String::new())));
+        entries.extend(bounds.map(|(key, what)| entry(key, JobKind::Bound, last, what)));
         entries
     }
 

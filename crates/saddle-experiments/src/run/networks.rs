@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use saddle_model::Architecture;
 
-use super::{Outside, Run, turns::Turns};
+use super::{Outside, Run, tally::JobWords, turns::Turns};
 use crate::agenda::NetworkId;
 use crate::job::{Bench, RunObserver, TrainJob, Trained};
 use crate::paper::CellPlan;
@@ -197,7 +197,7 @@ impl<'a> Run<'a> {
     /// Trains what these jobs need, whatever comes first in the plan; failures are for those who need the network to tell.
     pub(super) fn train_ahead(
         &mut self,
-        jobs: &BTreeSet<Key>,
+        jobs: &JobWords,
         observer: &mut dyn RunObserver,
     ) -> Result<()> {
         let inputs = self.trainings.keys();
@@ -205,7 +205,7 @@ impl<'a> Run<'a> {
         let inputs: BTreeSet<NetworkId> = inputs.collect();
         let needed = self.trainings.iter();
         let mut needed: Vec<(bool, Reverse<u64>, NetworkId)> = needed
-            .filter(|(id, _)| self.keys.get(id).is_some_and(|key| jobs.contains(key)))
+            .filter(|(id, _)| self.keys.get(id).is_some_and(|key| jobs.contains_key(key)))
             .map(|(id, job)| (!inputs.contains(id), Reverse(job.passes()), id.clone()))
             .collect();
         // What other trainings wait for, then the longest.

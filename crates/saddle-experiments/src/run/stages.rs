@@ -4,19 +4,19 @@
 //! from networks that have seen a few batches. It takes less than that: gradients of trained networks are sparser and so
 //! faster, and fooled digits leave. Bounds and the search for nearest digits are not estimated.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 
 use saddle_model::{Architecture, Network};
 
 use super::curves::{Drawing, drawings};
-use super::{Laboratory, Outside, Run, bounds, ladder, verdicts};
+use super::{Laboratory, Outside, Run, bounds, ladder, tally::JobWords, verdicts};
+use crate::Result;
 use crate::agenda::{NetworkId, chosen, curves, networks};
 use crate::job::{Bench, hardly_trained, seconds_per_pass, seconds_per_step};
 use crate::paper::{CellPlan, cells};
 use crate::plan::{Figure1, LadderPlan, Rivals, VerdictPlan};
-use crate::{Key, Result};
 
 /// A part of a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -113,7 +113,7 @@ impl Laboratory<'_> {
             run: &run,
             networks: BTreeMap::new(),
             rates: BTreeMap::new(),
-            seen: BTreeSet::new(),
+            seen: JobWords::new(),
         };
         let compared = Compared { figure, rivals, ladder, verdicts };
         let mut stages = estimate.trainings(&cells, &compared, &drawings)?;
@@ -164,7 +164,7 @@ struct Estimate<'a> {
     /// Seconds of a pass, by architecture.
     rates: BTreeMap<String, Option<f64>>,
     /// Jobs that are counted already.
-    seen: BTreeSet<Key>,
+    seen: JobWords,
 }
 
 impl Estimate<'_> {

@@ -1,6 +1,6 @@
 //! How much work is left: passes of all jobs whose results are not in the store.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::Run;
 use crate::agenda::{NetworkId, contender, curves, networks, roles};
@@ -8,6 +8,9 @@ use crate::job::{SampleJob, Trial};
 use crate::paper::CellPlan;
 use crate::plan::{Figure1, Rivals};
 use crate::{Key, Result};
+
+/// Jobs of a run by their keys, each in words: those of its first use.
+pub(super) type JobWords = BTreeMap<Key, String>;
 
 impl Run<'_> {
     /// Forward and backward passes that the run is expected to take.
@@ -17,7 +20,7 @@ impl Run<'_> {
         figure: Option<&Figure1>,
         rivals: Option<&Rivals>,
     ) -> Result<u64> {
-        self.passes_beyond(cells, figure, rivals, &mut BTreeSet::new())
+        self.passes_beyond(cells, figure, rivals, &mut JobWords::new())
     }
 
     /// The same without the jobs that are `seen`, to which it adds its own.
@@ -26,7 +29,7 @@ impl Run<'_> {
         cells: &[CellPlan],
         figure: Option<&Figure1>,
         rivals: Option<&Rivals>,
-        seen: &mut BTreeSet<Key>,
+        seen: &mut JobWords,
     ) -> Result<u64> {
         let mut passes: u64 = 0;
         for work in cells.iter().filter_map(|cell| cell.work.as_ref().ok()) {
@@ -36,13 +39,14 @@ impl Run<'_> {
             }
         }
         if let Some(figure) = figure {
-            for (_, network, job) in curves(self.bench.plan, figure) {
+            for (label, network, job) in curves(self.bench.plan, figure) {
                 passes = passes.saturating_add(self.training_passes(&network, seen)?);
                 let Some(key) = self.keys.get(&network) else { continue };
                 let sample = self.bench.sample(&figure.digits)?;
                 let cost = job.passes_per_example().saturating_mul(sample.indices.len() as u64);
                 let key = job.key(self.bench, key, &sample)?;
-                passes = passes.saturating_add(self.unless_known(key, cost, seen));
+                let what = format!("figure1: {label} (seed {})", self.seed(&network));
+                passes = passes.saturating_add(self.unless_known(key, cost, what, seen));
             }
         }
         if let Some(rivals) = rivals {
@@ -80,7 +84,7 @@ impl Run<'_> {
         network: &NetworkId,
         sample: &str,
         job: &dyn Trial,
-        seen: &mut BTreeSet<Key>,
+        seen: &mut JobWords,
     ) -> Result<u64> {
         let sample = self.bench.sample(sample)?;
         if let Some(key) = self.keys.get(network)
@@ -95,20 +99,19 @@ impl Run<'_> {
         let training = self.training_passes(network, seen)?;
         let Some(key) = self.keys.get(network) else { return Ok(training) };
         let cost = job.passes_per_example().saturating_mul(sample.indices.len() as u64);
-        let own = self.unless_known(job.key(self.bench, key, &sample)?, cost, seen);
+        let attack = job.words().unwrap_or_else(|| "natural accuracy".to_owned());
+        let what = format!("{} (seed {}): {attack}", network.name, self.seed(network));
+        let own = self.unless_known(job.key(self.bench, key, &sample)?, cost, what, seen);
         Ok(training.saturating_add(own))
     }
 
     /// Passes of a network's training and of the trainings that it starts from or trains against.
-    pub(super) fn training_passes(
-        &self,
-        network: &NetworkId,
-        seen: &mut BTreeSet<Key>,
-    ) -> Result<u64> {
+    pub(super) fn training_passes(&self, network: &NetworkId, seen: &mut JobWords) -> Result<u64> {
         let (Some(job), Some(key)) = (self.trainings.get(network), self.keys.get(network)) else {
             return Ok(0);
         };
-        let mut passes = self.unless_known(key.clone(), job.passes(), seen);
+        let what = self.training_in_words(network);
+        let mut passes = self.unless_known(key.clone(), job.passes(), what, seen);
         if passes > 0 {
             for input in self.parent(network).into_iter().chain(self.sources(network)) {
                 passes = passes.saturating_add(self.training_passes(&input, seen)?);
@@ -117,14 +120,20 @@ impl Run<'_> {
         Ok(passes)
     }
 
-    pub(super) fn unless_known(&self, key: Key, passes: u64, seen: &mut BTreeSet<Key>) -> u64 {
+    pub(super) fn unless_known(
+        &self,
+        key: Key,
+        passes: u64,
+        what: String,
+        seen: &mut JobWords,
+    ) -> u64 {
         // Whether the entry is undamaged is looked into when it is read: an estimate must not hash
         // every weight file once for each cell.
-        if seen.contains(&key) {
+        if seen.contains_key(&key) {
             return 0;
         }
         let known = self.bench.store.contains(&key);
-        seen.insert(key);
+        seen.insert(key, what);
         if known { 0 } else { passes }
     }
 }

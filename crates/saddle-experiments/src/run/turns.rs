@@ -3,12 +3,15 @@
 //! A run goes over its plan in passes. What is in the store it reads; what nobody works on it takes, if that is its to take; what
 //! another process works on it leaves out. While anything was left out there is another pass, after some work of its own or
 //! after a wait for others. The last pass leaves nothing out, and its book is the report: that of a single run.
+//!
+//! A shard helps others when a pass has found nothing to do in its own share: with one job while its share waits for networks
+//! that others train, for then its own turn may have come meanwhile, and with all that nobody works on once its share is done.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::{Detail, Run};
+use super::{Detail, Run, tally::JobWords};
 use crate::job::RunObserver;
 use crate::leases::{Answer, Lease, Worker};
 use crate::share::{Role, Sharing};
@@ -46,8 +49,8 @@ pub(super) struct Turns<'a> {
 /// What has happened in a pass.
 #[derive(Default)]
 struct Pass {
-    /// Whether a job of another one's share may be taken; one in a pass, then it is the own share's turn again.
-    helping: bool,
+    /// What a shard may take of the others' shares.
+    help: Help,
     /// Jobs that were worked on.
     worked: usize,
     /// Jobs of other shares that nobody was asked for.
@@ -56,6 +59,17 @@ struct Pass {
     held: BTreeMap<Key, String>,
     /// How often a job could not begin because another process has its network.
     behind: usize,
+}
+
+/// What a shard may take of the others' shares in a pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Help {
+    #[default]
+    Nothing,
+    /// One job.
+    One,
+    /// Whatever nobody works on.
+    All,
 }
 
 impl<'a> Turns<'a> {
@@ -74,9 +88,9 @@ impl<'a> Turns<'a> {
     }
 
     /// Takes down the shares; `trainings` come with the passes that they take.
-    pub(super) fn share(&mut self, trainings: &BTreeMap<Key, u64>, jobs: &BTreeSet<Key>) {
+    pub(super) fn share(&mut self, trainings: &BTreeMap<Key, u64>, jobs: &JobWords) {
         if let Role::Shard(shard) = self.sharing.role {
-            self.own = shard.own(trainings, jobs.iter().cloned());
+            self.own = shard.own(trainings, jobs.keys().cloned());
         }
     }
 
@@ -101,7 +115,7 @@ impl<'a> Turns<'a> {
         }
         let may = match &self.sharing.role {
             Role::Everything => true,
-            Role::Shard(_) => self.own.contains(key) || self.pass.helping,
+            Role::Shard(_) => self.own.contains(key) || self.pass.help != Help::Nothing,
             Role::Jobs(jobs) => jobs.contains(key),
             Role::Gather => false,
         };
@@ -111,8 +125,8 @@ impl<'a> Turns<'a> {
         }
         match self.worker()?.acquire(key.as_str(), what)? {
             Answer::Granted(lease) => {
-                if !self.own.contains(key) {
-                    self.pass.helping = false;
+                if self.pass.help == Help::One && !self.own.contains(key) {
+                    self.pass.help = Help::Nothing;
                 }
                 Ok(lease)
             }
@@ -140,6 +154,11 @@ impl<'a> Turns<'a> {
         note.split_once('\n').map(|(_, reason)| reason.to_owned())
     }
 
+    /// Whether a job has a result or has failed since this run began.
+    fn is_over(&self, key: &Key) -> bool {
+        self.store.contains(key) || self.failed(key).is_some()
+    }
+
     /// Tells the others that a job has failed. The first line makes the note like no earlier one.
     fn note_failure(&mut self, key: &Key, error: &Error) -> Result<()> {
         self.failures += 1;
@@ -162,8 +181,7 @@ impl<'a> Turns<'a> {
         match &self.sharing.role {
             Role::Gather => return Ok(Next::Close),
             Role::Jobs(jobs) => {
-                let done = |key: &&Key| self.store.contains(key) || self.failed(key).is_some();
-                let left = jobs.iter().filter(|key| !done(key));
+                let left = jobs.iter().filter(|key| !self.is_over(key));
                 if let Some(key) = left.clone().find(|key| !pass.held.contains_key(key)) {
                     return Err(Error::Plan(format!(
                         "job {key} cannot begin: the network that it needs is not in the store; \
@@ -177,15 +195,23 @@ impl<'a> Turns<'a> {
             Role::Everything | Role::Shard(_) if pass.held.is_empty() && pass.left_out == 0 => {
                 return Ok(Next::Close);
             }
-            Role::Everything | Role::Shard(_) if pass.worked > 0 => return Ok(Next::Pass),
+            Role::Everything if pass.worked > 0 => return Ok(Next::Pass),
             Role::Everything => {}
-            // `helping` is as it was: a pass that worked on nothing has taken nothing of another share.
-            Role::Shard(_) if !pass.helping => {
-                self.pass.helping = true;
-                return Ok(Next::Pass);
+            Role::Shard(_) => {
+                let done = self.own.iter().all(|key| self.is_over(key));
+                let help = match (done, pass.worked) {
+                    (true, _) => Help::All,
+                    (false, 0) => Help::One,
+                    (false, _) => Help::Nothing,
+                };
+                if pass.worked > 0 || pass.help != help {
+                    self.pass.help = help;
+                    return Ok(Next::Pass);
+                }
+                if pass.behind == 0 {
+                    return Ok(Next::Leave(pass.held.len()));
+                }
             }
-            Role::Shard(_) if pass.behind == 0 => return Ok(Next::Leave(pass.held.len())),
-            Role::Shard(_) => {}
         }
         self.wait(&pass.held, observer)?;
         Ok(Next::Pass)
@@ -201,7 +227,7 @@ impl<'a> Turns<'a> {
         let over = |key: &Key| {
             let nobodys =
                 self.worker.as_ref().is_none_or(|worker| worker.held(key.as_str()).is_none());
-            nobodys || self.store.contains(key) || self.failed(key).is_some()
+            nobodys || self.is_over(key)
         };
         loop {
             let looked = Instant::now();

@@ -1,12 +1,10 @@
 //! Curves of accuracy and Figure 2: from the plan through jobs to the report.
 
-use std::collections::BTreeSet;
-
 use saddle_ops::Radius;
 use saddle_report::curves::{AccuracyCurve, BoundPoint, staircase};
 
 use super::bounds::{self, BoundPlan};
-use super::{Run, assemble::Book, turns::unless_elsewhere};
+use super::{Run, assemble::Book, tally::JobWords, turns::unless_elsewhere};
 use crate::agenda::{NetworkId, chosen};
 use crate::job::{Bench, RunObserver, Sample, SampleJob, StepJob, StepSurvey, Trained};
 use crate::plan::{EpsilonCurve, Plan};
@@ -33,7 +31,7 @@ impl Run<'_> {
         let mut wanted = Vec::new();
         for drawing in drawings(plan) {
             if plan.wants(drawing.name(), only)
-                || self.drawing_passes(&[drawing], &mut BTreeSet::new())? == 0
+                || self.drawing_passes(&[drawing], &mut JobWords::new())? == 0
             {
                 wanted.push(drawing);
             } else {
@@ -47,7 +45,7 @@ impl Run<'_> {
     pub(super) fn drawing_passes(
         &self,
         drawings: &[Drawing<'_>],
-        seen: &mut BTreeSet<Key>,
+        seen: &mut JobWords,
     ) -> Result<u64> {
         let plan = self.bench.plan;
         let mut passes = 0u64;
@@ -74,13 +72,27 @@ impl Run<'_> {
                         let Some(job) = step_by_step(plan, curve) else { continue };
                         let cost = job.passes_per_example();
                         let key = |key: &Key, sample: &Sample<'_>| job.key(self.bench, key, sample);
-                        add(self.job_passes(&network, &curve.digits, cost, key, seen)?);
+                        add(self.job_passes(
+                            drawing.name(),
+                            &network,
+                            &curve.digits,
+                            cost,
+                            key,
+                            seen,
+                        )?);
                     }
                     Drawing::Digits(figure) => {
                         let Some(job) = fooled::job(plan, figure) else { continue };
                         let cost = job.passes_per_example();
                         let key = |key: &Key, sample: &Sample<'_>| job.key(self.bench, key, sample);
-                        add(self.job_passes(&network, &figure.digits, cost, key, seen)?);
+                        add(self.job_passes(
+                            "figure2",
+                            &network,
+                            &figure.digits,
+                            cost,
+                            key,
+                            seen,
+                        )?);
                     }
                 }
             }
@@ -91,17 +103,19 @@ impl Run<'_> {
     /// Passes of a job that is no [`AttackJob`], with those of its network's training.
     pub(super) fn job_passes(
         &self,
+        what: &str,
         network: &NetworkId,
         digits: &str,
         cost: u64,
         job_key: impl Fn(&Key, &Sample<'_>) -> Result<Key>,
-        seen: &mut BTreeSet<Key>,
+        seen: &mut JobWords,
     ) -> Result<u64> {
         let training = self.training_passes(network, seen)?;
         let Some(key) = self.keys.get(network) else { return Ok(training) };
         let sample = self.bench.sample(digits)?;
         let cost = cost.saturating_mul(sample.indices.len() as u64);
-        let own = self.unless_known(job_key(key, &sample)?, cost, seen);
+        let what = format!("{what} on {} (seed {})", network.name, self.seed(network));
+        let own = self.unless_known(job_key(key, &sample)?, cost, what, seen);
         Ok(training.saturating_add(own))
     }
 

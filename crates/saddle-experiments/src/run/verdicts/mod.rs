@@ -9,7 +9,7 @@ use saddle_report::masking::{AtRadius, Indicators, Standing};
 use saddle_report::verdicts::{Calibration, Judged, KnownJudged, Planned, VerdictPlace};
 
 use super::bounds::{self, BoundPlan};
-use super::{Run, assemble::Book, curves};
+use super::{Run, assemble::Book, curves, tally::JobWords};
 use crate::agenda::NetworkId;
 use crate::job::{Bench, RunObserver, Sample, SampleJob, SignsJob, Trained, Trial};
 use crate::masking::{Signs, standing};
@@ -68,7 +68,7 @@ impl Run<'_> {
         if verdicts.on_request {
             return Ok(None);
         }
-        let left = self.verdict_passes(verdicts, None, &mut BTreeSet::new())?;
+        let left = self.verdict_passes(verdicts, None, &mut JobWords::new())?;
         if left > 0 {
             book.missing("verdicts", reason);
         }
@@ -80,7 +80,7 @@ impl Run<'_> {
         &self,
         verdicts: &VerdictPlan,
         network: Option<&NetworkId>,
-        seen: &mut BTreeSet<Key>,
+        seen: &mut JobWords,
     ) -> Result<u64> {
         let plan = self.bench.plan;
         let mut passes = 0u64;
@@ -98,7 +98,14 @@ impl Run<'_> {
             }
             let cost = jobs.signs.passes_per_example();
             let key = |key: &Key, sample: &Sample<'_>| jobs.signs.key(self.bench, key, sample);
-            add(self.job_passes(&case.network, &verdicts.digits, cost, key, seen)?);
+            add(self.job_passes(
+                "signs of masking",
+                &case.network,
+                &verdicts.digits,
+                cost,
+                key,
+                seen,
+            )?);
         }
         Ok(passes)
     }
