@@ -36,7 +36,7 @@ pub enum Method {
     Square(Square),
     /// DDN.
     Ddn(Ddn),
-    /// APGD-CE, APGD-T, Square and S-O in turn.
+    /// APGD-CE, APGD-T, APGD-DLR, Square and S-O in turn.
     Standard(Standard),
 }
 

@@ -56,7 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let threat = ThreatModel::new(Norm::L2, EPSILON)?;
     let draws = Draws::new(1);
 
-    // How many stand under APGD-CE, APGD-T, Square and S-O, each on what the others left.
+    // How many stand under APGD-CE, APGD-T, APGD-DLR, Square and S-O, each on what the others left.
     let objective = Objective::untargeted(threat);
     let suite = Standard::default().suite(threat);
     let found = suite.run(&Driver::default(), &network, None, &examples, &objective, draws)?;

@@ -69,13 +69,16 @@ fn apgd_settings(apgd: &Apgd) -> String {
 
 fn standard_settings(standard: &Standard) -> String {
     let mut words =
-        "APGD-CE, APGD-T, Square and S-O in turn, each on what those before it left standing"
+        "APGD-CE, APGD-T, APGD-DLR, Square and S-O in turn, each on what those before it left standing"
             .to_owned();
     if let Some(steps) = standard.steps {
         words.push_str(&format!(", {steps} steps of APGD"));
     }
     if let Some(targets) = standard.targets {
         words.push_str(&format!(", {targets} targets"));
+    }
+    if let Some(restarts) = standard.restarts {
+        words.push_str(&format!(", {restarts} starts of APGD-CE and APGD-DLR"));
     }
     if let Some(queries) = standard.queries {
         words.push_str(&format!(", {queries} queries"));

@@ -105,6 +105,7 @@ fn the_standard_suite_is_misled_by_neither() {
     assert!(taken[1].1 > 0, "APGD-T takes what APGD-CE cannot: {taken:?}");
     let (taken, all) = by(&quantised());
     // Random starts of the ascents may hit by luck; the rest is Square's.
-    assert!(taken[2].1 > 0, "{taken:?}");
+    let square = taken.iter().find(|(name, _)| name == "square");
+    assert!(square.is_some_and(|(_, taken)| *taken > 0), "{taken:?}");
     assert_eq!(taken.iter().map(|(_, taken)| taken).sum::<usize>(), all);
 }

@@ -29,6 +29,7 @@ fn any_method() -> impl Strategy<Value = Method> {
         Method::Standard(Standard {
             steps: Some(4),
             targets: Some(2),
+            restarts: Some(2),
             queries: Some(8),
             second_order: Some(second_order),
         }),

@@ -32,7 +32,7 @@ fn suite() -> Suite {
     let mut suite = Suite::default();
     suite.push("pgd", ascent);
     suite.push("square", square);
-    suite.push("apgd-t", apgd);
+    suite.push_from("apgd-t", 2, apgd);
     suite
 }
 
@@ -66,8 +66,10 @@ proptest! {
         let driver = Driver { cap, ..Driver::default() };
         let found = together(seed, &driver, epsilon);
         let (ascent, square, apgd) = members();
-        let attacks: [&dyn Attack; 3] = [&ascent, &square, &apgd];
-        let each = attacks.map(|attack| alone(seed, attack, &driver, epsilon).verdicts);
+        let attacks: [(&dyn Attack, u32); 3] = [(&ascent, 1), (&square, 1), (&apgd, 2)];
+        let each = attacks.map(|(attack, restarts)| {
+            alone(seed, attack, &Driver { restarts, ..driver.clone() }, epsilon).verdicts
+        });
         for (row, verdict) in found.verdicts.iter().enumerate() {
             let first = (0..3).find(|&member| each[member][row].fooled_any);
             let met = if verdict.natural_correct { first.map_or(3, |first| first + 1) } else { 1 };
@@ -114,10 +116,15 @@ fn some_digits_fall_to_each_attack_of_these_cases() {
 }
 
 #[test]
-fn the_standard_suite_is_the_four_attacks_with_their_usual_settings() {
+fn the_standard_suite_is_its_five_attacks_with_their_usual_settings() {
     let threat = ThreatModel::new(Norm::L2, 2.0).unwrap();
-    let standard =
-        Standard { steps: Some(3), targets: Some(2), queries: Some(4), second_order: None };
+    let standard = Standard {
+        steps: Some(3),
+        targets: Some(2),
+        restarts: Some(2),
+        queries: Some(4),
+        second_order: None,
+    };
     let classifier = ByRow(Constant(vec![9.0, 1.0, 2.0, 3.0, 4.0]));
     let examples = laid_out(&examples_around_half(1, 2, PIXELS, 0.1), [1, 4, 4]);
     let driver = Driver::default();
@@ -126,10 +133,11 @@ fn the_standard_suite_is_the_four_attacks_with_their_usual_settings() {
         |driver: &Driver| method.run(driver, &classifier, None, &examples, threat, Draws::new(1));
     let found = run(&driver).unwrap();
     let names: Vec<&str> = found.members.iter().map(|member| member.name.as_str()).collect();
-    assert_eq!(names, ["apgd-ce", "apgd-t", "square", "so"]);
-    // Natural and final image, and: a gradient a step and a loss; the same for two targets and a loss; queries. S-O: the
-    // natural image and 400 steps, each judged.
-    let passes = [2 + 7, 2 + 1 + 2 * 7, 2 + 4, 1 + 3 * 400];
+    assert_eq!(names, ["apgd-ce", "apgd-t", "apgd-dlr", "square", "so"]);
+    // The natural image, and: two starts, each with a gradient a step, a loss and its final image; the gradients for two
+    // targets, a loss and the final image; queries and the final image; for S-O 400 steps, each judged.
+    let starts = 1 + 2 * (7 + 1);
+    let passes = [starts, 2 + 1 + 2 * 7, starts, 2 + 4, 1 + 3 * 400];
     for (member, passes) in found.members.iter().zip(passes) {
         assert_eq!(member.passes, [passes; 2], "{}", member.name);
         assert_eq!((member.taken(), member.passes_per_example()), (0, passes as f64));
@@ -148,6 +156,7 @@ fn the_standard_suite_is_the_four_attacks_with_their_usual_settings() {
         Standard { steps: Some(0), ..standard },
         Standard { targets: Some(0), ..standard },
         Standard { queries: Some(0), ..standard },
+        Standard { restarts: Some(0), ..standard },
     ] {
         assert!(Method::Standard(wrong).check().is_err());
     }

@@ -133,7 +133,7 @@ fn a_plan_runs_them_and_another_clone_takes_them_over() {
 
     let (cell, standard) = detail(&finished, "standard_l2");
     let names: Vec<&str> = standard.members.iter().map(|member| member.attack.as_str()).collect();
-    assert_eq!(names, ["apgd-ce", "apgd-t", "square", "so"]);
+    assert_eq!(names, ["apgd-ce", "apgd-t", "apgd-dlr", "square", "so"]);
     let passes: f64 = standard.members.iter().map(|member| member.passes_per_example).sum();
     assert!((passes - standard.passes_per_example).abs() < 1e-9);
     // Digits that are wrong from the start fall to nobody.

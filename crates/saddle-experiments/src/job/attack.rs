@@ -19,7 +19,7 @@ use crate::Result;
 const APGD: u32 = 1;
 const SQUARE: u32 = 1;
 const DDN: u32 = 1;
-const STANDARD: u32 = 1;
+const STANDARD: u32 = 2;
 
 /// What an attack job does, apart from the network and the digits.
 #[derive(Clone, Debug, PartialEq, Serialize)]
