@@ -75,7 +75,9 @@ pub use draws::{Draws, Stream};
 pub use eigen::symmetric_eigen;
 pub use error::{Error, Result};
 pub use kernels::{Buffer, Kernels, Real};
-pub use linear::{Linear, LinearScratch, Precision, linear_gradients_naive, linear_naive};
+pub use linear::{
+    Linear, LinearScratch, Precision, linear_gradients_naive, linear_naive, transpose,
+};
 pub use max_pool2d::{
     DEAD, Pool, max_pool2d, max_pool2d_composed, max_pool2d_gradient_naive, max_pool2d_naive,
 };

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use saddle_ops::{
     Kernels, Linear, LinearScratch, Precision, Real, linear_gradients_naive, linear_naive,
+    transpose,
 };
 use saddle_tests::kernels::{dot, eighths, largest_difference, slopes, sparse_eighths};
 use saddle_tests::model::signed;
@@ -43,6 +44,38 @@ proptest! {
         agrees_with_naive::<f32>(rows, inputs, outputs, salt);
         agrees_with_naive::<f64>(rows, inputs, outputs, salt);
     }
+}
+
+fn transposes<T: Real>(rows: usize, columns: usize) {
+    let matrix = eighths::<T>(rows * columns, 3);
+    for kernels in Kernels::available() {
+        let mut found = vec![T::from_f64(99.0); rows * columns];
+        transpose(kernels, &matrix, columns, &mut found).expect("whole rows");
+        for (at, value) in found.iter().enumerate() {
+            let (column, row) = (at / rows, at % rows);
+            assert!(*value == matrix[row * columns + column], "{row}, {column} on {kernels}");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_transpose_is_the_definition(rows in 1..90usize, columns in 1..90usize) {
+        transposes::<f32>(rows, columns);
+        transposes::<f64>(rows, columns);
+    }
+}
+
+#[test]
+fn a_transpose_takes_whole_rows_only() {
+    let refused = |columns: usize, to: usize| {
+        let found = transpose(Kernels::PORTABLE, &[0.0f32; 6], columns, &mut vec![0.0; to]);
+        found.expect_err("a shape that makes no sense").to_string()
+    };
+    assert!(refused(4, 6).contains("6 numbers in rows of 4"));
+    assert!(refused(0, 6).contains("rows of 0"));
+    assert!(refused(3, 5).contains("into 5 numbers"));
+    transpose::<f32>(Kernels::PORTABLE, &[], 0, &mut []).expect("nothing to do");
 }
 
 #[test]

@@ -97,7 +97,7 @@ impl<T: Real> Matrix<T> {
 }
 
 /// Numbers of `f32` in a cache line.
-const LINE: usize = 16;
+pub(super) const LINE: usize = 16;
 
 /// Copies the first `used` of each `columns` numbers into rows of `width`, waiting for its registers; says whether all of
 /// them are finite.
@@ -183,7 +183,34 @@ impl<T: Real> Work<T> for Transpose<'_, T> {
 }
 
 /// The transpose of a matrix of `columns` columns, stored row after row.
-pub(super) fn transpose<T: Real>(kernels: Kernels, matrix: &[T], columns: usize, to: &mut [T]) {
+///
+/// # Errors
+///
+/// [`Error::InvalidShape`] when the numbers do not make whole rows, or `to` has not as many.
+pub fn transpose<T: Real>(
+    kernels: Kernels,
+    matrix: &[T],
+    columns: usize,
+    to: &mut [T],
+) -> Result<()> {
+    if matrix.is_empty() && to.is_empty() {
+        return Ok(());
+    }
+    if columns == 0 || !matrix.len().is_multiple_of(columns) || to.len() != matrix.len() {
+        return Err(Error::InvalidShape {
+            operation: "transpose",
+            message: format!(
+                "{} numbers in rows of {columns} into {} numbers",
+                matrix.len(),
+                to.len()
+            ),
+        });
+    }
     let rows = matrix.len() / columns;
-    T::dispatch(kernels, Transpose { from: matrix, inner: columns, to, width: rows });
+    if rows == 1 || columns == 1 {
+        to.copy_from_slice(matrix);
+    } else {
+        T::dispatch(kernels, Transpose { from: matrix, inner: columns, to, width: rows });
+    }
+    Ok(())
 }

@@ -27,6 +27,7 @@ mod naive;
 mod precision;
 mod product;
 
+pub use matrix::transpose;
 pub use naive::{linear as linear_naive, linear_gradients as linear_gradients_naive};
 pub use precision::Precision;
 
@@ -206,7 +207,7 @@ impl<T: Real> Linear<T> {
         let copied = copied.get_or_insert_with(|| Matrix::zeros(self.kernels, rows, inputs));
         let finite = copied.copy(batch)?;
         transposed.resize(cotangent.len(), T::ZERO);
-        matrix::transpose(self.kernels, cotangent, outputs, transposed);
+        transpose(self.kernels, cotangent, outputs, transposed)?;
         let left = Left { values: transposed, inner: rows, zeros: !finite };
         let right = Right { matrix: copied, bias: None, relu: false };
         // Zeros would cost as much as Adam's whole pass over the weights.

@@ -14,12 +14,15 @@ use saddle_ops::{
 };
 
 use super::Dropout;
-use super::layout::{to_places, to_planes};
+use super::layout::{to_padded_places, to_places, to_planes};
 use super::store::Store;
 use crate::{Error, Layer, Result};
 
 /// Images whose weight gradients are summed on one thread. Constant, so that the order of additions is.
 pub(super) const GROUP: usize = 10;
+
+/// Most images that a thread takes at once, so that none is left waiting for long at the end.
+pub(super) const AT_ONCE: usize = 4;
 
 /// Record parts begin at multiples of this many numbers: a cache line of `f32`.
 const LINE: usize = 16;
@@ -213,7 +216,8 @@ impl<T: Real> ImagePart<T> {
             .zip(tape.record.par_chunks_mut(self.record))
             .zip(tape.marks.par_chunks_mut(self.marks))
             .zip(images.par_chunks(self.pixels()))
-            .enumerate();
+            .enumerate()
+            .with_max_len(AT_ONCE);
         jobs.try_for_each_init(
             || self.scratch.take(|_| true),
             |scratch, (row, (((features, record), marks), image))| {
@@ -234,11 +238,12 @@ impl<T: Real> ImagePart<T> {
     ) -> Result<()> {
         match self.steps.first() {
             Some(Step::Convolve { conv, input }) => {
-                to_places(image, self.input, conv.shape().padding, &mut record[input.clone()]);
+                let padded = &mut record[input.clone()];
+                to_padded_places(image, self.input, conv.shape().padding, padded);
             }
             _ => {
                 scratch.plain.resize(self.pixels(), T::ZERO);
-                to_places(image, self.input, 0, &mut scratch.plain);
+                to_places(self.kernels, image, self.input[2], &mut scratch.plain)?;
             }
         }
         let mut steps = self.steps.iter().peekable();
@@ -277,8 +282,7 @@ impl<T: Real> ImagePart<T> {
                 step @ Step::Dropout { .. } => step.drop_units(dropout, &mut scratch.plain),
             }
         }
-        to_planes(&scratch.plain, self.output[2], features);
-        Ok(())
+        to_planes(self.kernels, &scratch.plain, self.output[2], features)
     }
 }
 

@@ -1,7 +1,31 @@
 //! Images between PyTorch's order, channel by channel, and the kernels' order, place by place.
 
+use saddle_ops::{Kernels, Real, transpose};
+
+use crate::Result;
+
+/// `(c, h, w)` to `(h, w, c)`.
+pub(super) fn to_places<T: Real>(
+    kernels: Kernels,
+    image: &[T],
+    channels: usize,
+    out: &mut [T],
+) -> Result<()> {
+    Ok(transpose(kernels, image, image.len() / channels, out)?)
+}
+
+/// `(h, w, c)` to `(c, h, w)`.
+pub(super) fn to_planes<T: Real>(
+    kernels: Kernels,
+    image: &[T],
+    channels: usize,
+    out: &mut [T],
+) -> Result<()> {
+    Ok(transpose(kernels, image, channels, out)?)
+}
+
 /// `(c, h, w)` into the inside of `(h, w, c)` with a border of `border` places, which is left as it is.
-pub(super) fn to_places<T: Copy>(
+pub(super) fn to_padded_places<T: Copy>(
     image: &[T],
     [height, width, channels]: [usize; 3],
     border: usize,
@@ -20,16 +44,6 @@ pub(super) fn to_places<T: Copy>(
             for (to, value) in place.iter_mut().zip(planes) {
                 *to = *value;
             }
-        }
-    }
-}
-
-/// `(h, w, c)` to `(c, h, w)`.
-pub(super) fn to_planes<T: Copy>(image: &[T], channels: usize, out: &mut [T]) {
-    let places = image.len() / channels;
-    for (channel, plane) in out.chunks_exact_mut(places).enumerate() {
-        for (to, value) in plane.iter_mut().zip(image[channel..].iter().step_by(channels)) {
-            *to = *value;
         }
     }
 }

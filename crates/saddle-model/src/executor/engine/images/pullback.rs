@@ -7,7 +7,7 @@
 use rayon::prelude::*;
 use saddle_ops::{ConvGradient, Pool, Real};
 
-use super::{Dropout, GROUP, ImagePart, Scratch, Step, Tape};
+use super::{AT_ONCE, Dropout, GROUP, ImagePart, Scratch, Step, Tape};
 use crate::executor::engine::layout::{crop, to_places, to_planes};
 use crate::{Result, Wanted};
 
@@ -28,19 +28,20 @@ impl<T: Real> ImagePart<T> {
                    sums: &mut [ConvGradient<T>]|
          -> Result<()> {
             let cotangent = &cotangent[image * self.features()..][..self.features()];
-            to_dense_places(cotangent, self.output, &mut scratch.plain);
+            scratch.plain.resize(cotangent.len(), T::ZERO);
+            to_places(self.kernels, cotangent, self.output[2], &mut scratch.plain)?;
             let record = &tape.record[image * self.record..][..self.record];
             let marks = &tape.marks[image * self.marks..][..self.marks];
             let dropout = dropout.map(|dropout| (dropout, image));
             self.pullback_image(record, marks, dropout, scratch, sums, wanted.input)?;
             if wanted.input {
-                to_planes(&scratch.plain, self.input[2], input);
+                to_planes(self.kernels, &scratch.plain, self.input[2], input)?;
             }
             Ok(())
         };
         let scratch = || self.scratch.take(|_| true);
         if !wanted.weights {
-            let images = input.par_chunks_mut(self.pixels()).enumerate();
+            let images = input.par_chunks_mut(self.pixels()).enumerate().with_max_len(AT_ONCE);
             images.try_for_each_init(scratch, |scratch, (image, input)| {
                 one(image, input, scratch, &mut [])
             })?;
@@ -149,11 +150,6 @@ impl<T: Real> ImagePart<T> {
         }
         Ok(())
     }
-}
-
-fn to_dense_places<T: Real>(features: &[T], shape: [usize; 3], plain: &mut Vec<T>) {
-    plain.resize(features.len(), T::ZERO);
-    to_places(features, shape, 0, plain);
 }
 
 fn split_first<V>(values: Vec<V>) -> Option<(V, Vec<V>)> {
