@@ -110,6 +110,10 @@ impl<T: Real> Taps<'_, T> {
                 let column = cell % (columns / WINDOW) * WINDOW;
                 for place in 0..WINDOW * WINDOW {
                     let live = L::has_mark(marks, place as u8);
+                    // Where an image is plain, all channels choose the same place or none.
+                    if L::lanes_of(live) == 0 {
+                        continue;
+                    }
                     let value = L::select(live, values, L::splat(T::ZERO));
                     bias = bias.plus(value);
                     let [row, column] = [row + place / WINDOW, column + place % WINDOW];
