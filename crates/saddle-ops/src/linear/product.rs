@@ -4,7 +4,7 @@
 //! in registers while its living numbers in the block run by. Rows with few zeros run by three at a time, zeros and all.
 
 use super::live::Live;
-use super::matrix::{Matrix, WIDE};
+use super::matrix::{LINE, Matrix, WIDE};
 use crate::{
     Kernels, Real,
     kernels::{Buffer, Lanes, WIDEST, Work, prefetch, write_numbers},
@@ -325,6 +325,10 @@ fn end<L: Lanes, A: Arithmetic<L::Number>, const V: usize>(
     let column = place.column - work.columns.start;
     let used = (V * L::COUNT).min(work.columns.len() - column);
     let out = &mut work.out[row * work.columns.len() + column..][..used];
+    if place.block + 2 == work.live.blocks() {
+        // Rows of the result lie too far apart for any processor to guess.
+        out.chunks(LINE).for_each(prefetch);
+    }
     let waiting = &mut work.sums[place.wait * V * L::COUNT..][..V * L::COUNT];
     let (relu, fits) = (place.last && work.right.relu, used == V * L::COUNT);
     for v in 0..V {
