@@ -121,11 +121,24 @@ fn markdown(row: &Row, line: Option<&Value>) -> String {
     )
 }
 
-/// Name of the processor, where the system tells.
+/// Name of the processor, where the system tells, and its family and model: a virtual machine's name says little more than
+/// who made it.
 pub(crate) fn processor() -> String {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    model.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.to_owned())
+    let field = |name: &str| {
+        let value = |line: &str| {
+            let (key, value) = line.split_once(':')?;
+            (key.trim() == name).then(|| value.trim().to_owned())
+        };
+        text.lines().find_map(value)
+    };
+    match ["model name", "cpu family", "model"].map(field) {
+        [Some(name), Some(family), Some(model)] => {
+            format!("{name} (family {family}, model {model})")
+        }
+        [Some(name), ..] => name,
+        _ => std::env::consts::ARCH.to_owned(),
+    }
 }
 
 /// The day in UTC, as `2026-02-28`.
