@@ -1,8 +1,9 @@
 //! The weight gradient of a first layer: one channel comes in, and a kernel's numbers are few.
 //!
 //! A list of live entries would name each place of each channel, and every entry would fill a third of a register. Here a
-//! register holds channels instead, one for each of the kernel's numbers, and all places are added, cell by cell; what the pool
-//! or the ReLU has closed adds 0. So the bits are those of [`ConvGradient::add_image`].
+//! register holds channels instead, one for each of the kernel's numbers, and places are added cell by cell. A place that is
+//! closed, by the pool or the ReLU, for all of a register's channels is passed over; for single ones it adds 0. So the bits are
+//! those of [`ConvGradient::add_image`].
 
 use super::{Conv2d, ConvGradient};
 use crate::{
