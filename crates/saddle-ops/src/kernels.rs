@@ -72,7 +72,8 @@ impl Kernels {
             // Every processor with AVX has popcnt, but the compiler wants to be told.
             let counts = std::arch::is_x86_feature_detected!("popcnt");
             if counts && std::arch::is_x86_feature_detected!("avx512f") {
-                let bf16 = std::arch::is_x86_feature_detected!("avx512bf16");
+                let bf16 = std::arch::is_x86_feature_detected!("avx512bf16")
+                    && std::arch::is_x86_feature_detected!("avx512bw");
                 available.push(Self(Path::Avx512 { bf16 }));
             }
             if counts
@@ -177,6 +178,10 @@ pub trait Real: WithDType + Default + sealed::Sealed {
     #[doc(hidden)]
     fn pair(first: Self, second: Self) -> Self;
 
+    /// The pair of two pairs' first numbers, and that of their second ones.
+    #[doc(hidden)]
+    fn interleave(self, other: Self) -> [Self; 2];
+
     /// For pairs: `addend`, plus the product of the second numbers, plus that of the first, each sum rounded.
     #[doc(hidden)]
     fn dot_pair(self, other: Self, addend: Self) -> Self;
@@ -265,19 +270,24 @@ impl Real for f32 {
     }
 
     #[inline(always)]
+    fn interleave(self, other: Self) -> [Self; 2] {
+        pair::interleave(self.to_bits(), other.to_bits()).map(Self::from_bits)
+    }
+
+    #[inline(always)]
     fn dot_pair(self, other: Self, addend: Self) -> Self {
         pair::dot(self.to_bits(), other.to_bits(), addend)
     }
 
     fn dispatch_pairs<W: Work<Self>>(kernels: Kernels, work: W) -> W::Output {
         #[cfg(target_arch = "x86_64")]
-        #[target_feature(enable = "avx512f,avx512bf16,popcnt")]
+        #[target_feature(enable = "avx512f,avx512bw,avx512bf16,popcnt")]
         fn avx512<W: Work<f32>>(work: W) -> W::Output {
             work.run::<lanes::Avx512<true>>()
         }
         match kernels.0 {
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: `Kernels::available` saw avx512f, popcnt and, as the field says, avx512bf16 on this processor.
+            // SAFETY: `Kernels::available` saw avx512f, popcnt and, as the field says, avx512bf16 and avx512bw on this processor.
             Path::Avx512 { bf16: true } => unsafe { avx512(work) },
             _ => Self::dispatch(kernels, work),
         }
@@ -338,6 +348,12 @@ impl Real for f64 {
     #[inline(always)]
     fn pair(first: Self, second: Self) -> Self {
         Self::from_bits(u64::from(pair::pack(first as f32, second as f32)))
+    }
+
+    #[inline(always)]
+    fn interleave(self, other: Self) -> [Self; 2] {
+        let pairs = pair::interleave(self.to_bits() as u32, other.to_bits() as u32);
+        pairs.map(|pair| Self::from_bits(u64::from(pair)))
     }
 
     #[inline(always)]

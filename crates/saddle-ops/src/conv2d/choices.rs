@@ -27,9 +27,12 @@ impl CloseCell {
     /// The channels that are close.
     #[inline(always)]
     pub(in crate::conv2d) fn channels(self) -> impl Iterator<Item = usize> {
-        (0..u32::BITS)
-            .filter(move |lane| self.lanes >> lane & 1 == 1)
-            .map(move |lane| self.first + lane as usize)
+        let mut rest = self.lanes;
+        std::iter::from_fn(move || {
+            let lane = rest.trailing_zeros();
+            rest &= rest.wrapping_sub(1);
+            (lane < u32::BITS).then_some(self.first + lane as usize)
+        })
     }
 }
 

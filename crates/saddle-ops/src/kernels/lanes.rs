@@ -44,6 +44,18 @@ pub trait Lanes: Masks {
         dot_pairs_one_by_one(self, other, addend)
     }
 
+    /// The [pairs](Real::pair) of each two lanes, in an order of this path's own.
+    #[inline(always)]
+    fn halves(self, other: Self) -> Self {
+        halves_one_by_one(self, other)
+    }
+
+    /// For two results of [`Lanes::halves`], of `a` with `b` and of `c` with `d`: pairs of `a` with `c` and of `b` with `d`.
+    #[inline(always)]
+    fn interleave(self, other: Self) -> [Self; 2] {
+        interleave_one_by_one(self, other)
+    }
+
     /// `self + other`.
     fn plus(self, other: Self) -> Self;
 
@@ -90,6 +102,21 @@ pub trait Lanes: Masks {
     /// The lanes above 0, and NaN, as they are; 0 in the others.
     fn positive(self) -> Self;
 
+    /// The sum of all lanes: the upper half of a widest register is added to the lower one, and so on.
+    #[inline(always)]
+    fn joined(self) -> Self::Number {
+        let mut lanes = [Self::Number::ZERO; WIDEST];
+        self.store(&mut lanes);
+        let mut half = WIDEST / 2;
+        while half > 0 {
+            for lane in 0..half {
+                lanes[lane] += lanes[lane + half];
+            }
+            half /= 2;
+        }
+        lanes[0]
+    }
+
     /// Transposes a tile of [`Lanes::COUNT`] rows and columns; rows are `from_stride` and `to_stride` numbers apart.
     #[inline(always)]
     fn transpose(
@@ -118,6 +145,30 @@ fn dot_pairs_one_by_one<L: Lanes>(left: L, right: L, addend: L) -> L {
         sums[i] = lefts[i].dot_pair(rights[i], sums[i]);
     }
     L::load(&sums)
+}
+
+/// [`Lanes::halves`], lane by lane.
+#[inline(always)]
+fn halves_one_by_one<L: Lanes>(first: L, second: L) -> L {
+    let [mut firsts, mut seconds] = [[L::Number::ZERO; WIDEST]; 2];
+    first.store(&mut firsts);
+    second.store(&mut seconds);
+    for i in 0..L::COUNT {
+        firsts[i] = L::Number::pair(firsts[i], seconds[i]);
+    }
+    L::load(&firsts)
+}
+
+/// [`Lanes::interleave`], lane by lane.
+#[inline(always)]
+fn interleave_one_by_one<L: Lanes>(first: L, second: L) -> [L; 2] {
+    let [mut firsts, mut seconds] = [[L::Number::ZERO; WIDEST]; 2];
+    first.store(&mut firsts);
+    second.store(&mut seconds);
+    for i in 0..L::COUNT {
+        [firsts[i], seconds[i]] = firsts[i].interleave(seconds[i]);
+    }
+    [L::load(&firsts), L::load(&seconds)]
 }
 
 /// Writes numbers, in order, to as many places that need not hold any yet.

@@ -17,6 +17,12 @@ pub(super) fn unpack(pair: u32) -> [f32; 2] {
     [f32::from_bits(pair << 16), f32::from_bits(pair & UPPER)]
 }
 
+/// The pair of two pairs' first numbers, and that of their second ones.
+#[inline(always)]
+pub(super) fn interleave(first: u32, second: u32) -> [u32; 2] {
+    [first & !UPPER | second << 16, first >> 16 | second & UPPER]
+}
+
 /// `addend`, plus the product of the second numbers, plus that of the first.
 #[inline(always)]
 pub(super) fn dot(left: u32, right: u32, addend: f32) -> f32 {

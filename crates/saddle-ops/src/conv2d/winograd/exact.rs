@@ -4,10 +4,7 @@
 //! equal where the numbers are.
 
 use super::{Pass, Sink};
-use crate::{
-    Real,
-    kernels::{Lanes, WIDEST},
-};
+use crate::{Real, kernels::Lanes};
 
 impl<T: Real> Pass<'_, T> {
     /// Sums what is close, and writes it over what was there.
@@ -39,27 +36,22 @@ impl<T: Real> Pass<'_, T> {
             let from = ((y + ky) * width + x) * channels;
             let upper = &self.padded[from..][..row + channels];
             let lower = &self.padded[from + width * channels..][..row + channels];
-            for (i, weights) in weights.chunks_exact(L::COUNT).enumerate() {
+            let seen = [upper, &upper[channels..], lower, &lower[channels..]];
+            let [first, second, third, fourth] = seen.map(|numbers| numbers.chunks_exact(L::COUNT));
+            let seen = first.zip(second).zip(third.zip(fourth));
+            for (weights, ((first, second), (third, fourth))) in
+                weights.chunks_exact(L::COUNT).zip(seen)
+            {
                 let weights = L::load(weights);
-                let at = i * L::COUNT;
-                sums[0] = L::load(&upper[at..]).mul_add(weights, sums[0]);
-                sums[1] = L::load(&upper[at + channels..]).mul_add(weights, sums[1]);
-                sums[2] = L::load(&lower[at..]).mul_add(weights, sums[2]);
-                sums[3] = L::load(&lower[at + channels..]).mul_add(weights, sums[3]);
+                sums[0] = L::load(first).mul_add(weights, sums[0]);
+                sums[1] = L::load(second).mul_add(weights, sums[1]);
+                sums[2] = L::load(third).mul_add(weights, sums[2]);
+                sums[3] = L::load(fourth).mul_add(weights, sums[3]);
             }
         }
         let mut joined = [conv.tile_bias[channel]; 4];
-        for (joined, sums) in joined.iter_mut().zip(sums) {
-            let mut lanes = [T::ZERO; WIDEST];
-            sums.store(&mut lanes);
-            let mut half = WIDEST / 2;
-            while half > 0 {
-                for lane in 0..half {
-                    lanes[lane] += lanes[lane + half];
-                }
-                half /= 2;
-            }
-            *joined += lanes[0];
+        for place in 0..4 {
+            joined[place] += sums[place].joined();
         }
         joined
     }

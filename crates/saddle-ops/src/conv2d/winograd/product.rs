@@ -68,9 +68,12 @@ fn multiply_tile<L: Lanes, const R: usize>(
             sums[r][1] = number.mul_add(right1, sums[r][1]);
         }
     }
-    for (sums, out) in sums.iter().zip(out.chunks_exact_mut(2 * L::COUNT)) {
-        sums[0].store(out);
-        sums[1].store(&mut out[L::COUNT..]);
+    let out = &mut out[..R * 2 * L::COUNT];
+    #[expect(clippy::needless_range_loop, reason = "an iterator keeps the sums in memory")]
+    for r in 0..R {
+        let at = r * 2 * L::COUNT;
+        sums[r][0].store(&mut out[at..]);
+        sums[r][1].store(&mut out[at + L::COUNT..]);
     }
     R
 }

@@ -52,6 +52,35 @@ impl<const BF16: bool> Lanes for Avx512<BF16> {
     }
 
     #[inline(always)]
+    fn halves(self, other: Self) -> Self {
+        let pairs = super::halves_one_by_one(self, other);
+        if !BF16 {
+            return pairs;
+        }
+        // In each quarter the four lower halves, then the four upper ones: so `interleave`'s instructions want them.
+        const ORDER: [i8; 16] = [0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15];
+        // SAFETY: as in `dot_pairs`, and those processors have avx512bw; the constant holds 16 bytes.
+        Self(unsafe {
+            let order = _mm512_broadcast_i32x4(_mm_loadu_si128(ORDER.as_ptr().cast()));
+            _mm512_castsi512_ps(_mm512_shuffle_epi8(_mm512_castps_si512(pairs.0), order))
+        })
+    }
+
+    #[inline(always)]
+    fn interleave(self, other: Self) -> [Self; 2] {
+        if !BF16 {
+            return super::interleave_one_by_one(self, other);
+        }
+        // SAFETY: as in `halves`.
+        unsafe {
+            let [left, right] = [_mm512_castps_si512(self.0), _mm512_castps_si512(other.0)];
+            let firsts = _mm512_unpacklo_epi16(left, right);
+            let seconds = _mm512_unpackhi_epi16(left, right);
+            [Self(_mm512_castsi512_ps(firsts)), Self(_mm512_castsi512_ps(seconds))]
+        }
+    }
+
+    #[inline(always)]
     fn plus(self, other: Self) -> Self {
         // SAFETY: as in `splat`.
         Self(unsafe { _mm512_add_ps(self.0, other.0) })
@@ -79,6 +108,18 @@ impl<const BF16: bool> Lanes for Avx512<BF16> {
         let zero = Self::splat(0.0);
         // SAFETY: as in `splat`. The maximum is its second operand where one is NaN or both are 0.
         Self(unsafe { _mm512_max_ps(zero.0, self.0) }).plus(zero)
+    }
+
+    #[inline(always)]
+    fn joined(self) -> f32 {
+        // SAFETY: as in `splat`; these instructions touch no memory.
+        unsafe {
+            let upper = _mm512_extractf64x4_pd::<1>(_mm512_castps_pd(self.0));
+            let eight = _mm256_add_ps(_mm512_castps512_ps256(self.0), _mm256_castpd_ps(upper));
+            let four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
+            let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+            _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
+        }
     }
 
     #[inline(always)]
