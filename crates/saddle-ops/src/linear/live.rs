@@ -2,11 +2,12 @@
 //!
 //! Behind a ReLU more than half of the activations are zero, and three quarters of a hidden layer's cotangents.
 
-use super::product::{GROUP, Left};
+use super::product::{Arithmetic, GROUP, Left};
 use crate::{
     Kernels, Real,
     kernels::{Lanes, WIDEST, Work},
 };
+use std::marker::PhantomData;
 
 /// For each row of a matrix its numbers that are not zero and their places, cut into blocks of the inner dimension.
 ///
@@ -28,23 +29,23 @@ pub(super) struct Live<T> {
 }
 
 impl<T: Real> Live<T> {
-    /// Lists the living numbers of each row in blocks of `block`. NaN is not zero.
-    pub(super) fn list(&mut self, kernels: Kernels, left: Left<'_, T>, block: usize) {
+    /// Lists the living numbers of each row as factors of a product. NaN is not zero.
+    pub(super) fn list<A: Arithmetic<T>>(&mut self, kernels: Kernels, left: Left<'_, T>) {
         let rows = left.values.len() / left.inner;
-        self.block = block;
-        self.blocks = left.inner.div_ceil(block);
+        self.block = A::BLOCK;
+        self.blocks = left.inner.div_ceil(A::BLOCK);
         self.ends.clear();
         self.counts.clear();
         if left.zeros {
             self.counts.resize(rows, u32::MAX);
         } else {
-            let length = left.values.len() + WIDEST;
+            let length = left.values.len() + rows * self.blocks + WIDEST;
             if self.places.len() < length {
                 self.places.resize(length, 0);
                 self.values.resize(length, T::ZERO);
             }
             self.counts.resize(rows, 0);
-            T::dispatch(kernels, List { live: self, left });
+            T::dispatch(kernels, List { live: self, left, arithmetic: PhantomData::<A> });
         }
         self.sort(left.inner);
     }
@@ -92,17 +93,19 @@ impl<T: Real> Live<T> {
 }
 
 /// Lists, waiting for their registers.
-struct List<'a, T> {
+struct List<'a, T, A> {
     live: &'a mut Live<T>,
     left: Left<'a, T>,
+    arithmetic: PhantomData<A>,
 }
 
-impl<T: Real> Work<T> for List<'_, T> {
+impl<T: Real, A: Arithmetic<T>> Work<T> for List<'_, T, A> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes<Number = T>>(self) {
-        let Self { live: Live { places, values, ends, counts, blocks, block, .. }, left } = self;
+        let Self { live, left, .. } = self;
+        let Live { places, values, ends, counts, blocks, block, .. } = live;
         let mut end = 0;
         for index in 0..*blocks {
             let first = index * *block;
@@ -122,6 +125,7 @@ impl<T: Real> Work<T> for List<'_, T> {
                     end += usize::from(*value != T::ZERO);
                 }
                 *count += (end - before) as u32;
+                end = A::factors(places, values, before..end);
                 ends.push(end as u32);
             }
         }

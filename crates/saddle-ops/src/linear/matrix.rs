@@ -6,10 +6,10 @@ use crate::{
 };
 use rayon::prelude::*;
 
-/// Registers of a panel's row: as many sums as keep both multipliers of a core busy.
+/// Registers of sums for a panel's row: as many sums as keep both multipliers of a core busy.
 pub(super) const WIDE: usize = 8;
 
-/// A matrix of `rows x columns` in panels of [`WIDE`] registers of columns: panel after panel, in a panel row after row.
+/// A matrix of `rows x columns` in panels of so many registers of columns: panel after panel, in a panel row after row.
 ///
 /// What the product reads at a time lies together and on few pages. The last panel is as wide as its columns need, in
 /// registers a power of two, and filled up with zeros.
@@ -23,10 +23,10 @@ pub(super) struct Matrix<T> {
 }
 
 impl<T: Real> Matrix<T> {
-    /// A matrix of zeros.
-    pub(super) fn zeros(kernels: Kernels, rows: usize, columns: usize) -> Self {
+    /// A matrix of zeros, in panels of `registers`.
+    pub(super) fn zeros(kernels: Kernels, rows: usize, columns: usize, registers: usize) -> Self {
         let lanes = T::lanes(kernels);
-        let width = WIDE * lanes;
+        let width = registers * lanes;
         let last = (columns % width).div_ceil(lanes);
         let last = if last == 0 { 0 } else { last.next_power_of_two() * lanes };
         let values = Buffer::zeros(rows * (columns / width * width + last));
@@ -58,15 +58,10 @@ impl<T: Real> Matrix<T> {
         (self.rows, self.columns) == (rows, columns)
     }
 
-    pub(super) fn columns(&self) -> usize {
-        self.columns
-    }
-
-    /// The panel that begins at a column, its rows `width` numbers each.
+    /// The panel that begins at a column, and after it all others.
     #[inline(always)]
     pub(super) fn panel(&self, column: usize) -> &[T] {
-        let end = self.values.len().min((column + self.width) * self.rows);
-        &self.values[column * self.rows..end]
+        &self.values[column * self.rows..]
     }
 
     /// Columns of all panels but the last.

@@ -18,8 +18,8 @@
 //! row alone, and a weight's gradient on the batch in the order of its rows: bit for bit, however the work is cut and shared
 //! among threads.
 //!
-//! In bf16 ([`Precision`]) two numbers of the inner dimension travel in the place of one, as a *pair*: blocks are of 64 pairs, and
-//! a pair is skipped if both its numbers are zero.
+//! In bf16 ([`Precision`]) blocks are of 112. A row's living numbers in a block, or all of them where it is taken whole, are
+//! multiplied two at a time, in order; the two rows of weights that they meet are interleaved on the way.
 
 mod live;
 mod matrix;
@@ -57,8 +57,6 @@ pub struct LinearScratch<T> {
     batch: Option<Matrix<T>>,
     /// The cotangent by outputs.
     cotangent: Vec<T>,
-    /// A left factor in bf16.
-    pairs: Vec<T>,
 }
 
 impl<T: Real> Linear<T> {
@@ -97,8 +95,8 @@ impl<T: Real> Linear<T> {
             precision,
             inputs,
             bias: vec![T::ZERO; bias.len()],
-            forward: Matrix::zeros(kernels, precision.length(inputs), bias.len()),
-            backward: Matrix::zeros(kernels, precision.length(bias.len()), inputs),
+            forward: precision.matrix(kernels, inputs, bias.len()),
+            backward: precision.matrix(kernels, bias.len(), inputs),
             finite: true,
         };
         linear.pack(weight, bias)?;
@@ -204,7 +202,8 @@ impl<T: Real> Linear<T> {
         }
         let LinearScratch { shares, batch: copied, cotangent: transposed, .. } = scratch;
         copied.take_if(|matrix| !matrix.fits(rows, inputs));
-        let copied = copied.get_or_insert_with(|| Matrix::zeros(self.kernels, rows, inputs));
+        let copied =
+            copied.get_or_insert_with(|| Precision::Full.matrix(self.kernels, rows, inputs));
         let finite = copied.copy(batch)?;
         transposed.resize(cotangent.len(), T::ZERO);
         transpose(self.kernels, cotangent, outputs, transposed)?;
@@ -226,8 +225,7 @@ impl<T: Real> Linear<T> {
         out: &mut [T],
         scratch: &mut LinearScratch<T>,
     ) {
-        let LinearScratch { shares, pairs, .. } = scratch;
-        self.precision.multiply(self.kernels, left, right, out, shares, pairs);
+        self.precision.multiply(self.kernels, left, right, out, &mut scratch.shares);
     }
 
     /// The number of rows, when `batch` and `result` have the same.

@@ -16,38 +16,110 @@ use std::ops::Range;
 
 /// What a product makes of the numbers of its factors.
 pub(super) trait Arithmetic<T: Real>: Send + Sync {
+    /// Numbers of the inner dimension that a multiplication takes, and numbers of the right matrix in the place of one.
+    const STEP: usize;
+
     /// Runs `work` with registers that this is made for.
     fn dispatch<W: Work<T>>(kernels: Kernels, work: W) -> W::Output;
 
-    /// `sum` and what lanes of both factors add to it.
-    fn add<L: Lanes<Number = T>>(left: L, right: L, sum: L) -> L;
+    /// Rows of a block of the right matrix: it stays in the first-level cache while all left rows pass. Sums over a block
+    /// are chains, and are added up block after block, which rounds less than one long chain would; so the number is part
+    /// of the result, and the same on every path.
+    const BLOCK: usize;
+
+    /// The left factor of a multiplication, of [`Arithmetic::STEP`] numbers, or fewer at the end of a row.
+    fn factor(numbers: &[T]) -> T;
+
+    /// Puts the factor of each [`Arithmetic::STEP`] numbers of a list in the place of the first of them. There is room behind
+    /// the list to fill up the last; returns where it ends then.
+    fn factors(places: &mut [u32], values: &mut [T], list: Range<usize>) -> usize;
+
+    /// Adds to each row's sums its factor times the [`Arithmetic::STEP`] given rows of the right matrix.
+    fn add<L: Lanes<Number = T>, const V: usize, const R: usize>(
+        factors: [L; R],
+        right: [&[T]; 2],
+        sums: &mut [[L; V]; R],
+    );
 }
 
 /// Factors hold numbers.
 pub(super) struct Numbers;
 
 impl<T: Real> Arithmetic<T> for Numbers {
+    const STEP: usize = 1;
+    const BLOCK: usize = 64;
+
     fn dispatch<W: Work<T>>(kernels: Kernels, work: W) -> W::Output {
         T::dispatch(kernels, work)
     }
 
     #[inline(always)]
-    fn add<L: Lanes<Number = T>>(left: L, right: L, sum: L) -> L {
-        left.mul_add(right, sum)
+    fn factor(numbers: &[T]) -> T {
+        numbers[0]
+    }
+
+    #[inline(always)]
+    fn factors(_: &mut [u32], _: &mut [T], list: Range<usize>) -> usize {
+        list.end
+    }
+
+    #[inline(always)]
+    fn add<L: Lanes<Number = T>, const V: usize, const R: usize>(
+        factors: [L; R],
+        [right, _]: [&[T]; 2],
+        sums: &mut [[L; V]; R],
+    ) {
+        for v in 0..V {
+            let right = L::load(&right[v * L::COUNT..]);
+            for r in 0..R {
+                sums[r][v] = factors[r].mul_add(right, sums[r][v]);
+            }
+        }
     }
 }
 
-/// Factors hold pairs of numbers in bf16, two of the inner dimension in the place of one.
+/// Products of two numbers each in bf16. In the right matrix a register holds two registers' columns ([`Lanes::halves`]).
 pub(super) struct Pairs;
 
 impl<T: Real> Arithmetic<T> for Pairs {
+    const STEP: usize = 2;
+    const BLOCK: usize = 112;
+
     fn dispatch<W: Work<T>>(kernels: Kernels, work: W) -> W::Output {
         T::dispatch_pairs(kernels, work)
     }
 
     #[inline(always)]
-    fn add<L: Lanes<Number = T>>(left: L, right: L, sum: L) -> L {
-        left.dot_pairs(right, sum)
+    fn factor(numbers: &[T]) -> T {
+        T::pair(numbers[0], numbers.get(1).copied().unwrap_or(T::ZERO))
+    }
+
+    #[inline(always)]
+    fn factors(places: &mut [u32], values: &mut [T], list: Range<usize>) -> usize {
+        let end = list.start + list.len().next_multiple_of(2);
+        if end > list.end {
+            (places[list.end], values[list.end]) = (places[list.end - 1], T::ZERO);
+        }
+        for [first, second] in values[list.start..end].as_chunks_mut().0 {
+            *first = T::pair(*first, *second);
+        }
+        end
+    }
+
+    #[inline(always)]
+    fn add<L: Lanes<Number = T>, const V: usize, const R: usize>(
+        factors: [L; R],
+        right: [&[T]; 2],
+        sums: &mut [[L; V]; R],
+    ) {
+        for v in 0..V / 2 {
+            let [first, second] = [&right[0][v * L::COUNT..], &right[1][v * L::COUNT..]];
+            let pairs = L::load(first).interleave(L::load(second));
+            for r in 0..R {
+                sums[r][2 * v] = factors[r].dot_pairs(pairs[0], sums[r][2 * v]);
+                sums[r][2 * v + 1] = factors[r].dot_pairs(pairs[1], sums[r][2 * v + 1]);
+            }
+        }
     }
 }
 
@@ -102,12 +174,12 @@ pub(super) fn multiply<T: Real, A: Arithmetic<T>>(
     /// Fewest rows for which a thread reads the right matrix alone.
     const ROWS: usize = 24;
     let Left { values, inner, .. } = left;
-    let (rows, columns) = (values.len() / inner, right.matrix.columns());
+    let rows = values.len() / inner;
     let threads = rayon::current_num_threads();
     if rows == 0 {
         return;
     }
-    let width = right.matrix.width();
+    let (columns, width) = (out.len() / rows, right.matrix.width() * A::STEP);
     let Shares { scratch, live, columns: results } = shares;
     if threads == 1 || rows >= ROWS || columns <= width {
         let share = if rows >= ROWS { rows.div_ceil(threads).max(ROWS / 2) } else { rows };
@@ -115,14 +187,14 @@ pub(super) fn multiply<T: Real, A: Arithmetic<T>>(
         let parts = out.par_chunks_mut(share * columns).zip(values.par_chunks(share * inner));
         parts.zip(scratch).for_each(|((out, values), Scratch { live, sums })| {
             let left = Left { values, ..left };
-            live.list(kernels, left, BLOCK);
+            live.list::<A>(kernels, left);
             let columns = 0..columns;
             let arithmetic = PhantomData::<A>;
             A::dispatch(kernels, Product { left, live, right, columns, out, sums, arithmetic });
         });
         return;
     }
-    live.list(kernels, left, BLOCK);
+    live.list::<A>(kernels, left);
     let share = columns.div_ceil(threads).next_multiple_of(width);
     results.resize(rows * columns, T::ZERO);
     scratch.resize_with(columns.div_ceil(share), Scratch::default);
@@ -153,11 +225,6 @@ struct Product<'a, T, A> {
     arithmetic: PhantomData<A>,
 }
 
-/// Rows of a block of the right matrix: it stays in the first-level cache while all left rows pass. Sums over a block are
-/// chains, and are added up block after block, which rounds less than one long chain would; so the number is part of the
-/// result, and the same on every path.
-const BLOCK: usize = 64;
-
 /// Rows that take a panel's blocks one after the other, their sums waiting in the second-level cache.
 pub(super) const GROUP: usize = 128;
 
@@ -174,7 +241,7 @@ impl<T: Real, A: Arithmetic<T>> Work<T> for Product<'_, T, A> {
         for group in live.groups() {
             for column in self.columns.clone().step_by(WIDE * L::COUNT) {
                 let registers = (self.columns.end - column).div_ceil(L::COUNT);
-                match registers.next_power_of_two().min(WIDE) {
+                match registers.next_power_of_two().clamp(A::STEP, WIDE) {
                     WIDE => panel::<L, A, WIDE>(&mut self, group, column),
                     4 => panel::<L, A, 4>(&mut self, group, column),
                     2 => panel::<L, A, 2>(&mut self, group, column),
@@ -193,17 +260,18 @@ fn panel<L: Lanes, A: Arithmetic<L::Number>, const V: usize>(
     column: usize,
 ) {
     let live = work.live;
-    let panel = work.right.matrix.panel(column);
+    let panel = work.right.matrix.panel(column / A::STEP);
+    let length = V / A::STEP * L::COUNT;
     let inner = work.left.inner;
     // Rows of the next block that each row asks for.
     let ahead = live.block().div_ceil(whole.len() + others.len()).min(AHEAD);
     for block in 0..live.blocks() {
         let places = block * live.block()..inner.min((block + 1) * live.block());
-        let next = &panel[places.end * V * L::COUNT..];
+        let next = panel.get(places.end * length..).unwrap_or_default();
         let mut place = Place { column, block, last: block + 1 == live.blocks(), wait: 0 };
         let mut rows = whole;
         while let [first, rest @ ..] = rows {
-            prefetch_registers::<L, V>(next, place.wait * ahead, TALL * ahead);
+            prefetch_rows(next, length, place.wait * ahead, TALL * ahead);
             if let (true, [_, second, third, rest @ ..]) = (L::TILE_ROWS >= 12, rows) {
                 let tall = [*first, *second, *third];
                 take_whole::<L, A, V, TALL>(work, tall, panel, places.clone(), place);
@@ -214,7 +282,7 @@ fn panel<L: Lanes, A: Arithmetic<L::Number>, const V: usize>(
             }
         }
         for row in others {
-            prefetch_registers::<L, V>(next, place.wait * ahead, ahead);
+            prefetch_rows(next, length, place.wait * ahead, ahead);
             take_living::<L, A, V>(work, *row as usize, panel, place);
             place.wait += 1;
         }
@@ -244,16 +312,16 @@ fn take_living<L: Lanes, A: Arithmetic<L::Number>, const V: usize>(
     panel: &[L::Number],
     place: Place,
 ) {
-    let mut sums = [L::splat(L::Number::ZERO); V];
+    let length = V / A::STEP * L::COUNT;
+    let mut sums = [[L::splat(L::Number::ZERO); V]];
     let (places, values) = work.live.numbers(row, place.block);
-    for (living, value) in places.iter().zip(values) {
-        let factor = L::splat(*value);
-        let right = &panel[*living as usize * (V * L::COUNT)..][..V * L::COUNT];
-        for v in 0..V {
-            sums[v] = A::add(factor, L::load(&right[v * L::COUNT..]), sums[v]);
-        }
+    for (living, value) in places.chunks_exact(A::STEP).zip(values.chunks_exact(A::STEP)) {
+        let factor = L::splat(value[0]);
+        let first = &panel[living[0] as usize * length..][..length];
+        let second = &panel[living[A::STEP - 1] as usize * length..][..length];
+        A::add([factor], [first, second], &mut sums);
     }
-    end::<L, A, V>(work, &sums, row, place);
+    end::<L, A, V>(work, &sums[0], row, place);
 }
 
 /// All numbers of `R` rows in a block.
@@ -269,18 +337,16 @@ fn take_whole<L: Lanes, A: Arithmetic<L::Number>, const V: usize, const R: usize
     let inner = work.left.inner;
     let lefts: [&[L::Number]; R] =
         std::array::from_fn(|r| &work.left.values[rows[r] as usize * inner..][places.clone()]);
-    let right = &panel[places.start * V * L::COUNT..places.end * V * L::COUNT];
-    for (i, right) in (0..places.len()).zip(right.chunks_exact(V * L::COUNT)) {
+    let length = V / A::STEP * L::COUNT;
+    let right = &panel[places.start * length..places.end.next_multiple_of(A::STEP) * length];
+    let steps = (0..places.len()).step_by(A::STEP);
+    for (i, right) in steps.zip(right.chunks_exact(A::STEP * length)) {
         let mut factors = [L::splat(L::Number::ZERO); R];
         for r in 0..R {
-            factors[r] = L::splat(lefts[r][i]);
+            factors[r] = L::splat(A::factor(&lefts[r][i..places.len().min(i + A::STEP)]));
         }
-        for v in 0..V {
-            let right = L::load(&right[v * L::COUNT..]);
-            for r in 0..R {
-                sums[r][v] = A::add(factors[r], right, sums[r][v]);
-            }
-        }
+        let (first, second) = right.split_at(length);
+        A::add(factors, [first, second], &mut sums);
     }
     for (r, sums) in sums.iter().enumerate() {
         end::<L, A, V>(work, sums, rows[r] as usize, Place { wait: place.wait + r, ..place });
@@ -350,12 +416,11 @@ pub(super) fn places<T: Real>(numbers: &mut [T]) -> &mut [MaybeUninit<T>] {
     unsafe { std::slice::from_raw_parts_mut(numbers.as_mut_ptr().cast(), numbers.len()) }
 }
 
-/// Asks for `count` rows of `V` registers from row `from` on, if they exist.
+/// Asks for `count` rows of `length` numbers from row `from` on, if they exist.
 #[inline(always)]
-fn prefetch_registers<L: Lanes, const V: usize>(values: &[L::Number], from: usize, count: usize) {
-    let registers = from * V * L::COUNT..(from + count) * V * L::COUNT;
-    if let Some(values) = values.get(registers) {
-        values.chunks_exact(L::COUNT).for_each(prefetch);
+fn prefetch_rows<T>(values: &[T], length: usize, from: usize, count: usize) {
+    if let Some(values) = values.get(from * length..(from + count) * length) {
+        values.chunks_exact(LINE).for_each(prefetch);
     }
 }
 
