@@ -20,7 +20,7 @@ use crate::{Error, Result};
 use candle_core::{DType, Device, Tensor};
 use pass::{Moments, Rule, with_numbers};
 use saddle_model::Weights;
-use saddle_ops::Real;
+use saddle_ops::{Buffer, Real};
 use serde::{Deserialize, Serialize};
 
 /// Which optimiser, with its constants.
@@ -274,11 +274,13 @@ pub(crate) fn first_not_finite(weights: &Weights) -> Result<Option<String>> {
 }
 
 fn blank<T: Real>(kind: OptimizerKind, tensors: &[(String, Vec<usize>)]) -> Vec<Moments<T>> {
-    let zeros = |count: usize| vec![T::zero(); count];
     let second = kind.moments().len() > 1;
     let sizes = tensors.iter().map(|(_, shape)| shape.iter().product::<usize>());
     sizes
-        .map(|size| Moments { first: zeros(size), second: zeros(if second { size } else { 0 }) })
+        .map(|size| Moments {
+            first: Buffer::zeros(size),
+            second: Buffer::zeros(if second { size } else { 0 }),
+        })
         .collect()
 }
 
@@ -311,7 +313,7 @@ fn state_of<T: Real>(
     let mut state = Vec::new();
     for ((name, shape), moments) in tensors.iter().zip(memory) {
         for (moment, numbers) in kind.moments().iter().zip([&moments.first, &moments.second]) {
-            let tensor = Tensor::from_slice(numbers, shape.as_slice(), &Device::Cpu)?;
+            let tensor = Tensor::from_slice(&numbers[..], shape.as_slice(), &Device::Cpu)?;
             state.push((format!("{moment}/{name}"), tensor));
         }
     }
@@ -333,7 +335,10 @@ fn recall<T: Real>(
             let tensor = found.filter(fits).ok_or_else(|| {
                 mismatch(format!("moment `{key}` of shape {shape:?} and {:?} is missing", T::DTYPE))
             })?;
-            *place = with_numbers::<T, _>(tensor, |numbers| Ok(numbers.to_vec()))?;
+            with_numbers::<T, _>(tensor, |numbers| {
+                place.copy_from_slice(numbers);
+                Ok(())
+            })?;
         }
     }
     Ok(())

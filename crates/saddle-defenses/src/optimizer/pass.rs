@@ -6,15 +6,15 @@
 use crate::{Error, Result};
 use candle_core::{Device, Storage, Tensor, WithDType};
 use rayon::prelude::*;
-use saddle_ops::{Adam, Kernels, Real};
+use saddle_ops::{Adam, Buffer, Kernels, Real};
 
 /// Reals per chunk: a few cache pages, enough to pay for a task.
 const CHUNK: usize = 16 * 1024;
 
 /// What an optimiser remembers of one tensor. Momentum has no second moment.
 pub(super) struct Moments<T> {
-    pub(super) first: Vec<T>,
-    pub(super) second: Vec<T>,
+    pub(super) first: Buffer<T>,
+    pub(super) second: Buffer<T>,
 }
 
 /// One update with everything that is the same for all weights worked out, in `f64`.
