@@ -5,7 +5,7 @@
 
 use crate::{
     Error, Kernels, Real, Result,
-    kernels::{Lanes, Work},
+    kernels::{Lanes, Work, large_vector},
 };
 use rayon::prelude::*;
 use std::mem::MaybeUninit;
@@ -57,7 +57,7 @@ impl<T: Real> Adam<T> {
                 message: format!("{lengths:?} numbers beside {length} weights"),
             });
         }
-        let mut updated = Vec::with_capacity(length);
+        let mut updated = large_vector(length);
         let room = &mut updated.spare_capacity_mut()[..length];
         let finite = (room.par_chunks_mut(CHUNK), weights.par_chunks(CHUNK))
             .into_par_iter()

@@ -23,6 +23,7 @@ mod masks;
 mod pair;
 
 pub use buffer::Buffer;
+pub(crate) use buffer::large_vector;
 pub(crate) use lanes::{Lanes, prefetch, write_numbers};
 pub(crate) use masks::Masks;
 

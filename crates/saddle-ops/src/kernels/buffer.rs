@@ -4,6 +4,7 @@
 //! which Linux gives to those who ask, an input gradient takes a twentieth less time.
 
 use super::Real;
+use std::mem::MaybeUninit;
 
 /// Zeroed numbers whose first one lies at the start of a cache line, so that no register load crosses two.
 #[derive(Default)]
@@ -26,6 +27,10 @@ impl<T> Default for Memory<T> {
     }
 }
 
+/// Bytes of a large page.
+#[cfg(target_os = "linux")]
+const PAGE: usize = 2 << 20;
+
 /// Bytes of a cache line, and of the widest register.
 const LINE: usize = 64;
 
@@ -43,6 +48,31 @@ impl<T: Real> Buffer<T> {
     }
 }
 
+/// An empty vector with room for `length` numbers, for results that others will own; on large pages too.
+pub(crate) fn large_vector<T: Real>(length: usize) -> Vec<T> {
+    let mut vector = Vec::with_capacity(length);
+    ask_for_large_pages(vector.spare_capacity_mut());
+    vector
+}
+
+#[cfg(target_os = "linux")]
+fn ask_for_large_pages<T>(room: &mut [MaybeUninit<T>]) {
+    let (start, bytes) = (room.as_mut_ptr() as usize, size_of_val(room));
+    // Whole large pages within the room: nobody else's memory lies on them.
+    let first = start.next_multiple_of(PAGE);
+    let length = (start + bytes).saturating_sub(first) / PAGE * PAGE;
+    if length >= 2 * PAGE {
+        // SAFETY: the range lies within `room`, and this advice changes none of its bytes. What the system answers does not
+        // matter: without large pages the room is slower and no less right.
+        unsafe {
+            libc::madvise(room.as_mut_ptr().byte_add(first - start).cast(), length, libc::MADV_HUGEPAGE)
+        };
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn ask_for_large_pages<T>(_room: &mut [MaybeUninit<T>]) {}
+
 fn on_heap<T: Real>(length: usize) -> Memory<T> {
     let storage = vec![T::ZERO; length + LINE / size_of::<T>()];
     // A vector does not move while it does not grow, and this one never does. (An offset that cannot be had is
@@ -54,8 +84,6 @@ fn on_heap<T: Real>(length: usize) -> Memory<T> {
 /// Large pages for so many numbers, if that is a few pages' worth and the system has any.
 #[cfg(target_os = "linux")]
 fn large<T: Real>(length: usize) -> Option<Memory<T>> {
-    /// Bytes of a large page.
-    const PAGE: usize = 2 << 20;
     let bytes = length.checked_mul(size_of::<T>()).filter(|bytes| *bytes >= 2 * PAGE)?;
     let pages = memmap2::MmapMut::map_anon(bytes.next_multiple_of(PAGE)).ok()?;
     pages.advise(memmap2::Advice::HugePage).ok()?;

@@ -31,7 +31,7 @@ pub use matrix::transpose;
 pub use naive::{linear as linear_naive, linear_gradients as linear_gradients_naive};
 pub use precision::Precision;
 
-use crate::{Error, Kernels, Real, Result};
+use crate::{Error, Kernels, Real, Result, kernels::large_vector};
 use matrix::Matrix;
 use product::{Left, Numbers, Right, Shares, multiply};
 
@@ -210,7 +210,7 @@ impl<T: Real> Linear<T> {
         let left = Left { values: transposed, inner: rows, zeros: !finite };
         let right = Right { matrix: copied, bias: None, relu: false };
         // Zeros would cost as much as Adam's whole pass over the weights.
-        let mut weight = Vec::with_capacity(inputs * outputs);
+        let mut weight = large_vector(inputs * outputs);
         let places = &mut weight.spare_capacity_mut()[..inputs * outputs];
         multiply::<T, Numbers>(self.kernels, left, right, places, shares);
         // SAFETY: `multiply` has written a number to each of these places.
