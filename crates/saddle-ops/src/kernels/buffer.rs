@@ -65,7 +65,11 @@ fn ask_for_large_pages<T>(room: &mut [MaybeUninit<T>]) {
         // SAFETY: the range lies within `room`, and this advice changes none of its bytes. What the system answers does not
         // matter: without large pages the room is slower and no less right.
         unsafe {
-            libc::madvise(room.as_mut_ptr().byte_add(first - start).cast(), length, libc::MADV_HUGEPAGE)
+            libc::madvise(
+                room.as_mut_ptr().byte_add(first - start).cast(),
+                length,
+                libc::MADV_HUGEPAGE,
+            )
         };
     }
 }
