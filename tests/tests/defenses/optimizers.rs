@@ -239,3 +239,33 @@ fn chunks_and_threads_do_not_show() {
     );
     assert_eq!(one[1][count as usize - 1], alone[1][0], "the last weight as if it were alone");
 }
+
+/// A tensor whose new weights lie on large pages, and the same numbers in parts that do not.
+#[test]
+fn adam_updates_a_large_tensor_like_its_parts() {
+    const PART: usize = 100_000;
+    let length = (3 << 20) + 7;
+    let numbers = |salt: usize| -> Vec<f32> {
+        (0..length).map(|i| ((i * 37 + salt) % 1009) as f32 / 512.0 - 1.0).collect()
+    };
+    let adam = Adam {
+        beta1: 0.9f32,
+        rest1: 0.1,
+        beta2: 0.999,
+        rest2: 0.001,
+        rate: 0.01,
+        root_scale: 1.5,
+        stabilizer: 1e-8,
+    };
+    let (weights, gradients) = (numbers(1), numbers(2));
+    let update = |weights: &[f32], gradients: &[f32]| {
+        let (mut first, mut second) = (vec![0.25; weights.len()], vec![0.5; weights.len()]);
+        let moments = [&mut first[..], &mut second[..]];
+        let updated = adam.update(Kernels::detect(), weights, gradients, moments);
+        updated.expect("equal lengths").expect("all gradients are finite")
+    };
+    let parts = weights.chunks(PART).zip(gradients.chunks(PART));
+    let parts: Vec<f32> =
+        parts.flat_map(|(weights, gradients)| update(weights, gradients)).collect();
+    assert!(update(&weights, &gradients) == parts);
+}

@@ -2,7 +2,8 @@
 //!
 //! Behind a ReLU more than half of the activations are zero, and three quarters of a hidden layer's cotangents.
 
-use super::product::{Arithmetic, GROUP, Left};
+use super::arithmetic::Arithmetic;
+use super::product::{GROUP, Left};
 use crate::{
     Kernels, Real,
     kernels::{Lanes, WIDEST, Work},
@@ -82,7 +83,7 @@ impl<T: Real> Live<T> {
         self.blocks
     }
 
-    /// The living numbers of one row in one block and their places.
+    /// The living numbers of one row in one block: their places, and at the first of each [`Arithmetic::STEP`] their factor.
     #[inline(always)]
     pub(super) fn numbers(&self, row: usize, block: usize) -> (&[u32], &[T]) {
         let index = block * self.counts.len() + row;

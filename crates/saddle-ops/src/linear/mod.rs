@@ -21,6 +21,7 @@
 //! In bf16 ([`Precision`]) blocks are of 112. A row's living numbers in a block, or all of them where it is taken whole, are
 //! multiplied two at a time, in order; the two rows of weights that they meet are interleaved on the way.
 
+mod arithmetic;
 mod live;
 mod matrix;
 mod naive;
@@ -32,8 +33,9 @@ pub use naive::{linear as linear_naive, linear_gradients as linear_gradients_nai
 pub use precision::Precision;
 
 use crate::{Error, Kernels, Real, Result, kernels::large_vector};
+use arithmetic::Numbers;
 use matrix::Matrix;
-use product::{Left, Numbers, Right, Shares, multiply};
+use product::{Left, Right, Shares, multiply};
 
 /// A linear layer whose weights are laid out for both directions.
 pub struct Linear<T> {

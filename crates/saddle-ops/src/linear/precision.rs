@@ -1,7 +1,8 @@
 //! How a product rounds its factors, and the factors that come of it.
 
+use super::arithmetic::{Arithmetic, Numbers, Pairs};
 use super::matrix::{Matrix, WIDE, transpose};
-use super::product::{Arithmetic, Left, Numbers, Pairs, Right, Shares, multiply, places};
+use super::product::{Left, Right, Shares, multiply, places};
 use crate::{
     Kernels, Real, Result,
     kernels::{Lanes, WIDEST, Work},
@@ -30,8 +31,8 @@ impl Precision {
         match self {
             Self::Full => Matrix::zeros(kernels, inner, columns, WIDE),
             Self::Bf16 => {
-                let halves = columns.div_ceil(2 * T::lanes(kernels)) * T::lanes(kernels);
-                Matrix::zeros(kernels, inner.next_multiple_of(2), halves, WIDE / 2)
+                let length = length::<T>(kernels, columns);
+                Matrix::zeros(kernels, inner.next_multiple_of(2), length, WIDE / 2)
             }
         }
     }
@@ -77,10 +78,15 @@ impl Precision {
     }
 }
 
+/// Numbers of a row of [`halves`].
+fn length<T: Real>(kernels: Kernels, columns: usize) -> usize {
+    columns.div_ceil(2 * T::lanes(kernels)) * T::lanes(kernels)
+}
+
 /// A matrix stored row after row as a right factor of [`Pairs`]: two registers of each row in one, and an even number of
 /// rows, both filled up with zeros.
 fn halves<T: Real>(kernels: Kernels, matrix: &[T], columns: usize) -> Vec<T> {
-    let length = columns.div_ceil(2 * T::lanes(kernels)) * T::lanes(kernels);
+    let length = length::<T>(kernels, columns);
     let rows = matrix.len() / columns;
     let mut halves = vec![T::ZERO; rows.next_multiple_of(2) * length];
     Pairs::dispatch(kernels, Halve { matrix, columns, halves: &mut halves, length });
