@@ -5,7 +5,7 @@
 //! with SHA-256. Two jobs with one key are one job.
 //!
 //! The commit is no part of it: most commits change no number, and those that do raise the revision
-//! of the algorithm. It is noted beside the result.
+//! of the algorithm, or of the kernels. It is noted beside the result.
 
 use std::fmt;
 use std::str::FromStr;

@@ -34,15 +34,18 @@ pub(super) enum Numbers {
     Constant,
     /// Weights with no sum, so that a constant image gives 0 but for rounding.
     Balanced,
+    /// An image whose channels and corners differ by powers of two, and are mostly far below the bias.
+    Uneven,
 }
 
-pub(super) const ALL: [Numbers; 6] = [
+pub(super) const ALL: [Numbers; 7] = [
     Numbers::Rough,
     Numbers::Eighths,
     Numbers::Blocks,
     Numbers::Signs,
     Numbers::Constant,
     Numbers::Balanced,
+    Numbers::Uneven,
 ];
 
 fn narrow(values: Vec<f64>) -> Vec<f32> {
@@ -59,6 +62,14 @@ impl Numbers {
             Self::Eighths => eighths(count, salt),
             Self::Signs => signed(count, salt, 24).iter().map(|x| x.signum() as f32).collect(),
             Self::Constant => vec![0.3; count],
+            Self::Uneven => {
+                let numbers = narrow(signed(count, salt, 24)).into_iter().enumerate();
+                let scale = |i: usize| {
+                    let corner = i / width % height / 7 * 2 + i % width / 7;
+                    hashed((i / (height * width) * 100 + corner) as u64, salt) % 24
+                };
+                numbers.map(|(i, number)| number / (1u32 << scale(i)) as f32).collect()
+            }
             Self::Blocks | Self::Balanced => (0..count)
                 .map(|i| {
                     let (y, x) = (i / width % height, i % width);
@@ -88,12 +99,36 @@ impl Numbers {
     }
 }
 
-/// Sum of the sizes of the heaviest output channel's weights.
-fn heaviest(shape: &ConvShape, weight: &[f32]) -> f64 {
-    let patches = weight.chunks_exact(weight.len() / shape.out_channels);
-    let size = |patch: &[f32]| patch.iter().map(|x| f64::from(x.abs())).sum();
-    patches.map(size).fold(0.0, f64::max)
+/// What each result `(row, column, out)` may be off. An input channel brings its weights' sizes times its largest number under
+/// the tile; the squares, as often as additions follow, are summed, and the root is of so many units of rounding.
+fn bounds(shape: &ConvShape, padded: &[f32], weight: &[f32]) -> Vec<f64> {
+    let [height, width, inputs] = shape.padded();
+    let [rows, columns, channels] = shape.output();
+    let (area, reach) = (shape.kernel * shape.kernel, 4 + shape.kernel - 1);
+    let size = |numbers: &[f32]| numbers.iter().map(|x| f64::from(x.abs())).sum::<f64>();
+    let sizes: Vec<f64> = weight.chunks_exact(area).map(size).collect();
+    let mut bounds = vec![0.0; rows * columns * channels];
+    for (i, bound) in bounds.iter_mut().enumerate() {
+        let (place, channel) = (i / channels, i % channels);
+        let [top, left] = [place / columns / 4 * 4, place % columns / 4 * 4];
+        for input in 0..inputs {
+            let mut largest = 0.0f32;
+            // The pass looks at whole blocks of 4 x 4.
+            for y in top..height.min(top + reach.next_multiple_of(4)) {
+                for x in left..width.min(left + reach.next_multiple_of(4)) {
+                    largest = largest.max(padded[(y * width + x) * inputs + input].abs());
+                }
+            }
+            let brought = sizes[channel * inputs + input] * f64::from(largest);
+            *bound += (inputs - input) as f64 * brought * brought;
+        }
+        *bound = bound.sqrt() * UNIT * if shape.kernel == 3 { 44.0 } else { 28.0 };
+    }
+    bounds
 }
+
+/// Unit of rounding of `f32`.
+const UNIT: f64 = f32::EPSILON as f64 / 2.0;
 
 /// Holds one pooled pass against the direct map, in `f32` for the choices and in `f64` for the numbers.
 fn check(shape: ConvShape, numbers: Numbers, window: usize, relu: bool, border: usize, salt: u64) {
@@ -107,10 +142,7 @@ fn check(shape: ConvShape, numbers: Numbers, window: usize, relu: bool, border: 
     let exact = Conv2d::new(Kernels::PORTABLE, shape, &wide(&weight), &wide(&bias)).unwrap();
     let mut exact_map = vec![0.0; shape.output_length()];
     exact.forward(&pad(&shape, &wide(&image)), &mut exact_map).unwrap();
-    let largest = image.iter().fold(0.0f32, |largest, x| largest.max(x.abs()));
-    let unit = f64::from(f32::EPSILON) / 2.0;
-    let allowed = 24.0 * unit * heaviest(&shape, &weight) * f64::from(largest)
-        + 2.0 * unit * exact_map.iter().fold(0.0, |largest: f64, x| largest.max(x.abs()));
+    let bounds = bounds(&shape, &pad(&shape, &image), &weight);
 
     let [rows, columns, channels] = shape.output();
     let side = |length: usize| length / window + 2 * border;
@@ -132,14 +164,20 @@ fn check(shape: ConvShape, numbers: Numbers, window: usize, relu: bool, border: 
         for (i, (found, direct)) in winners.filter(|(_, (found, direct))| found != direct) {
             let (cell, channel) = (i / channels, i % channels);
             let [row, column] = [cell / (columns / window), cell % (columns / window)];
-            let value = |mark: u8| {
+            let at = |mark: u8| {
                 let place = usize::from(mark);
                 let [y, x] = [row * window + place / window, column * window + place % window];
-                if mark == DEAD { 0.0 } else { exact_map[(y * columns + x) * channels + channel] }
+                (y * columns + x) * channels + channel
             };
-            let gap = (value(*found) - value(*direct)).abs();
+            let value = |mark: u8| if mark == DEAD { 0.0 } else { exact_map[at(mark)] };
+            let values = [value(*found), value(*direct)];
+            let gap = (values[0] - values[1]).abs();
+            let rounded =
+                UNIT * (values[0].abs() + values[1].abs() + f64::from(bias[channel].abs()));
+            // Numbers that cancel to 0 are on one side of it by rounding alone.
+            let is_tie = gap == 0.0 && ![found, direct].contains(&&DEAD);
             assert!(
-                gap > 0.0 && gap <= allowed / 4.0,
+                !is_tie && gap <= bounds[at(0)] / 4.0 + 2.0 * rounded,
                 "winner {found} for {direct}, {gap:e} apart, {numbers:?} in {shape:?} on {kernels}"
             );
         }
@@ -147,7 +185,18 @@ fn check(shape: ConvShape, numbers: Numbers, window: usize, relu: bool, border: 
         let exact_pool = Pool::new(kernels, shape.output(), window, relu).unwrap();
         let mut ignored = vec![0; marks];
         exact_pool.forward(&exact_map, &mut exact_pooled, border, &mut ignored).unwrap();
-        for (found, exact) in found.0.iter().zip(&exact_pooled) {
+        for (i, (found, exact)) in found.0.iter().zip(&exact_pooled).enumerate() {
+            let (place, channel) = (i / channels, i % channels);
+            let inside = |place: usize, length: usize| {
+                place.checked_sub(border).filter(|place| *place < length / window)
+            };
+            let [row, column] = [place / side(columns), place % side(columns)];
+            let (Some(row), Some(column)) = (inside(row, rows), inside(column, columns)) else {
+                assert!(*found == *exact as f32, "{found} for {exact} in the border on {kernels}");
+                continue;
+            };
+            let bound = bounds[(row * window * columns + column * window) * channels + channel];
+            let allowed = bound + 2.0 * UNIT * (exact.abs() + f64::from(bias[channel].abs()));
             let difference = (f64::from(*found) - exact).abs();
             assert!(
                 difference <= allowed,

@@ -105,16 +105,24 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// What keys and the report call this machine.
-    ///
-    /// Two machines of one name compute the same bits if they run our kernels on the CPU. Nothing of
-    /// the kind is promised for a GPU: the name says neither which one it is nor its libraries, and
-    /// those may add in another order.
+    /// What the report calls this machine.
     pub fn name(&self) -> String {
+        self.on_device(self.executor.name())
+    }
+
+    /// What keys call it: machines of which this is the same compute the same bits if they run our kernels on the CPU.
+    ///
+    /// Nothing of the kind is promised for a GPU: it says neither which one it is nor its libraries, and
+    /// those may add in another order.
+    pub(crate) fn arithmetic(&self) -> String {
+        self.on_device(self.executor.arithmetic())
+    }
+
+    fn on_device(&self, name: String) -> String {
         match &self.device {
-            Device::Cpu => self.executor.name(),
-            Device::Cuda(_) => format!("{}-cuda", self.executor.name()),
-            Device::Metal(_) => format!("{}-metal", self.executor.name()),
+            Device::Cpu => name,
+            Device::Cuda(_) => format!("{name}-cuda"),
+            Device::Metal(_) => format!("{name}-metal"),
         }
     }
 }

@@ -99,7 +99,7 @@ impl<'a, J: SampleJob + ?Sized> Description<'a, J> {
         Self {
             job: J::NAME,
             revision: job.revision(),
-            machine: bench.machine.name(),
+            machine: bench.machine.arithmetic(),
             network,
             data: &sample.hash,
             ids: &sample.indices,

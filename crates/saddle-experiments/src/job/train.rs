@@ -69,7 +69,7 @@ impl TrainJob {
         Description {
             job: "train",
             revision: REVISIONS.train,
-            machine: bench.machine.name(),
+            machine: bench.machine.arithmetic(),
             architecture: &self.architecture,
             training: &self.training,
             starts_from: &self.starts_from,

@@ -39,6 +39,16 @@ impl Executor {
         }
     }
 
+    /// What its results depend on to the last bit, as far as its name and its kernels' revision say it: part of every key.
+    pub fn arithmetic(self) -> String {
+        match self {
+            Self::Engine(_) | Self::EngineBf16(_) => {
+                format!("{}, revision {}", self.name(), Kernels::REVISION)
+            }
+            Self::Candle => self.name(),
+        }
+    }
+
     /// Whether it runs every layer of an architecture. Candle does; the engine has no kernels for the layers of residual
     /// networks.
     ///

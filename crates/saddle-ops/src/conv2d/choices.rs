@@ -1,7 +1,7 @@
 //! Which choices of a pool or a ReLU rounding may have made, and must be made again.
 //!
-//! A choice is close when the largest of a window and the next one, or the largest and 0 before a ReLU, are nearer than twice
-//! what the numbers may be off. Results that see the same numbers of the image are equal however they are summed; there the
+//! A choice is close when the largest of a window and the next one are nearer than twice what the numbers may be off, or the
+//! largest nearer to 0, before a ReLU, than once. Results that see the same numbers of the image are equal however they are summed; there the
 //! first one stands for all of them ([`Ties`](super::ties::Ties)).
 
 use crate::{Real as _, kernels::Lanes};
@@ -53,7 +53,7 @@ impl Close {
 /// Tells choices that are close from those that are decided, among numbers that are finite.
 #[derive(Clone, Copy)]
 pub(in crate::conv2d) struct Judge<L> {
-    /// The least gap that decides.
+    /// The least gap that decides between two numbers.
     pub(in crate::conv2d) tolerance: L,
     /// Whether the largest of the four is chosen.
     pub(in crate::conv2d) pools: bool,
@@ -97,7 +97,8 @@ impl<L: Lanes> Judge<L> {
         if !pools {
             let upper = L::smaller_number(size(zeroth), size(second));
             let lower = L::smaller_number(size(third), size(fourth));
-            let close = L::lanes_of(tolerance.wins(L::smaller_number(upper, lower)));
+            let smallest = L::smaller_number(upper, lower);
+            let close = L::lanes_of(tolerance.wins(smallest.plus(smallest)));
             return if relu { close } else { 0 };
         }
         let (upper, lower) = (L::larger_number(zeroth, second), L::larger_number(third, fourth));
@@ -107,12 +108,12 @@ impl<L: Lanes> Judge<L> {
             L::larger_number(L::smaller_number(zeroth, second), L::smaller_number(third, fourth));
         let gap = largest.minus(L::larger_number(losers, L::smaller_number(upper, lower)));
         if relu {
+            // 0 is not off.
+            let twice = largest.plus(largest);
+            let close = tolerance.wins(L::smaller_number(gap, twice));
             // A window that is surely dead has nothing to choose.
-            let close = tolerance.wins(L::smaller_number(gap, largest));
-            return L::lanes_of(L::both(
-                close,
-                largest.plus(tolerance).wins(L::splat(L::Number::ZERO)),
-            ));
+            let may_live = twice.plus(tolerance).wins(L::splat(L::Number::ZERO));
+            return L::lanes_of(L::both(close, may_live));
         }
         L::lanes_of(tolerance.wins(gap))
     }

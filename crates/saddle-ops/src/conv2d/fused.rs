@@ -14,7 +14,7 @@ use super::{
     Conv2d,
     first_layer::{self, Sweep, Tolerance},
     target::Target,
-    winograd::{self, Largest, Pass, Sink},
+    winograd::{self, Pass, Sink},
 };
 use crate::{
     Error, Pool, Real, Result,
@@ -58,11 +58,11 @@ impl<T: Real> Conv2d<T> {
             self.check_padded(padded.len())?;
             pool.check_result(out.len(), border, winners.len())?;
             let padded = &padded[..self.shape.padded().iter().product()];
-            let largest = T::dispatch(self.kernels, Largest(padded));
+            let largest = winograd.measure(self.kernels, padded, &mut scratch.winograd);
             if winograd.takes_numbers(largest) {
                 let sink = Sink::Pooled(pool.window(), Target::new(pool, out, border, winners));
                 let scratch = &mut scratch.winograd;
-                let pass = Pass { conv: self, winograd, padded, largest, sink, scratch };
+                let pass = Pass { conv: self, winograd, padded, sink, scratch };
                 T::dispatch(self.kernels, pass);
                 return Ok(());
             }

@@ -46,7 +46,7 @@ impl<T: Real> Conv2d<T> {
         }
         let sink = Sink::Plain(&mut gradient[..shape.output_length()]);
         let scratch = &mut scratch.winograd;
-        let pass = Pass { conv: self, winograd, padded, largest, sink, scratch };
+        let pass = Pass { conv: self, winograd, padded, sink, scratch };
         T::dispatch(self.kernels, pass);
         true
     }

@@ -36,17 +36,12 @@ impl<T: Real> Pass<'_, T> {
             let from = ((y + ky) * width + x) * channels;
             let upper = &self.padded[from..][..row + channels];
             let lower = &self.padded[from + width * channels..][..row + channels];
-            let seen = [upper, &upper[channels..], lower, &lower[channels..]];
-            let [first, second, third, fourth] = seen.map(|numbers| numbers.chunks_exact(L::COUNT));
-            let seen = first.zip(second).zip(third.zip(fourth));
-            for (weights, ((first, second), (third, fourth))) in
-                weights.chunks_exact(L::COUNT).zip(seen)
-            {
-                let weights = L::load(weights);
-                sums[0] = L::load(first).mul_add(weights, sums[0]);
-                sums[1] = L::load(second).mul_add(weights, sums[1]);
-                sums[2] = L::load(third).mul_add(weights, sums[2]);
-                sums[3] = L::load(fourth).mul_add(weights, sums[3]);
+            for at in (0..row).step_by(L::COUNT) {
+                let weights = L::load(&weights[at..]);
+                sums[0] = L::load(&upper[at..]).mul_add(weights, sums[0]);
+                sums[1] = L::load(&upper[at + channels..]).mul_add(weights, sums[1]);
+                sums[2] = L::load(&lower[at..]).mul_add(weights, sums[2]);
+                sums[3] = L::load(&lower[at + channels..]).mul_add(weights, sums[3]);
             }
         }
         let mut joined = [conv.tile_bias[channel]; 4];

@@ -7,8 +7,8 @@
 //!
 //! # Properties
 //!
-//! - Only `f32` comes this way. Results are off by at most [`ERROR`] units of rounding of what the products could
-//!   sum to, typically a tenth of that, a few times as much as the direct kernel's. `f64`, which is there to be exact,
+//! - Only `f32` comes this way. Results are off by at most a bound ([`tolerance`]), typically a tenth of it, a few times as
+//!   much as the direct kernel's. `f64`, which is there to be exact,
 //!   stays direct.
 //! - The *choices* are those of a direct sum: which place of a window won, and which side of 0 a number is on. Where
 //!   rounding might have made one, its numbers are summed directly ([`exact`]), unless it is a tie that the image
@@ -24,6 +24,8 @@
 mod exact;
 mod pass;
 mod product;
+mod tiling;
+mod tolerance;
 mod transform;
 
 pub(super) use pass::{Largest, Pass, Scratch, Sink};
@@ -34,6 +36,8 @@ use crate::{
     kernels::{Buffer, Lanes, Work},
 };
 use candle_core::DType;
+use tiling::Tiling;
+use tolerance::{Measure, Tolerance};
 use transform::{ABREAST, Abreast};
 
 /// Side of a tile of results.
@@ -42,22 +46,19 @@ const TILE: usize = 4;
 const MOST: usize = 64;
 /// Channels come in multiples of this many: whole registers on every path.
 const CHANNELS: usize = 16;
-/// What a result may be off, in units of rounding of the sum of its weights' sizes times the largest number of the image.
-/// Measured: below 16 on numbers of random sign and equal size, below 8 on others.
-const ERROR: f64 = 24.0;
 /// Largest product of those two sums and sizes that is sure not to overflow on its way.
 pub(super) const TAME: f64 = 1e30;
 
 /// Transformed weights.
 pub(super) struct Winograd<T> {
     shape: ConvShape,
+    tiling: Tiling,
     evaluation: Vec<Vec<f64>>,
     /// `(panel, point, in, lane of the panel)`; a panel is two registers of output channels, the last one filled up with
     /// zeros.
     weights: Buffer<T>,
     bias: Buffer<T>,
-    /// For each output channel the least gap between two results that decides, for images up to 1.
-    gap: Buffer<T>,
+    tolerance: Tolerance<T>,
     /// The largest sum of an output channel's weights' sizes.
     heaviest: f64,
 }
@@ -80,10 +81,11 @@ impl<T: Real> Winograd<T> {
         let side = TILE + shape.kernel - 1;
         Self {
             shape: *shape,
+            tiling: Tiling::new(shape),
             evaluation: transform::evaluation(side),
             weights: Buffer::zeros(side * side * shape.in_channels * whole),
             bias: Buffer::zeros(whole),
-            gap: Buffer::zeros(whole),
+            tolerance: Tolerance::zeros(shape, whole),
             heaviest: 0.0,
         }
     }
@@ -91,16 +93,8 @@ impl<T: Real> Winograd<T> {
     /// Transforms weights `(out, in, k, k)`.
     pub(super) fn pack(&mut self, kernels: crate::Kernels, weight: &[T], bias: &[T]) {
         T::dispatch(kernels, Pack { winograd: self, weight });
-        let (inputs, area) = (self.shape.in_channels, self.shape.kernel * self.shape.kernel);
         self.bias[..bias.len()].copy_from_slice(bias);
-        self.heaviest = 0.0;
-        for (gap, weight) in self.gap.iter_mut().zip(weight.chunks_exact(inputs * area)) {
-            let size: f64 = weight.iter().map(|number| number.double().abs()).sum();
-            *gap = T::rounded(2.0 * ERROR * f64::from(f32::EPSILON) / 2.0 * size);
-            // `f64::max` would drop a NaN.
-            self.heaviest =
-                if size > self.heaviest || size.is_nan() { size } else { self.heaviest };
-        }
+        self.heaviest = self.tolerance.pack(&self.shape, 2 * T::lanes(kernels), weight, bias);
     }
 
     /// Whether the pool takes what a tile gives, in whole cells.
@@ -109,15 +103,20 @@ impl<T: Real> Winograd<T> {
         matches!(pool.window(), 1 | 2) && (rows | columns) % 2 == 0
     }
 
+    /// Measures a padded image for the pass; the largest size of its numbers, NaN if one is.
+    pub(super) fn measure(
+        &self,
+        kernels: crate::Kernels,
+        padded: &[T],
+        scratch: &mut Scratch<T>,
+    ) -> T {
+        let sizes = &mut scratch.sizes;
+        T::dispatch(kernels, Measure { shape: &self.shape, padded, sizes })
+    }
+
     /// Whether the largest size of an image's numbers, NaN if one is, is one that this pass may see.
     pub(super) fn takes_numbers(&self, largest: T) -> bool {
         largest.double() * self.heaviest < TAME
-    }
-
-    /// Rows and columns of tiles.
-    fn tiles(&self) -> [usize; 2] {
-        let [rows, columns, _] = self.shape.output();
-        [rows.div_ceil(TILE), columns.div_ceil(TILE)]
     }
 }
 

@@ -1,6 +1,6 @@
 //! The transformed pass over one image.
 
-use super::{TILE, Winograd, product, transform};
+use super::{TILE, Winograd, product, tiling::SHORT, tolerance::Sizes, transform};
 use crate::{
     Real,
     conv2d::{
@@ -11,6 +11,7 @@ use crate::{
     },
     kernels::{Buffer, Lanes, WIDEST, Work},
 };
+use std::ops::Range;
 
 /// Transformed numbers of one image, kept from image to image.
 #[derive(Default)]
@@ -19,6 +20,11 @@ pub(in crate::conv2d) struct Scratch<T> {
     inputs: Buffer<T>,
     /// `(point, tile, lane of the panel)`, points [`apart`].
     products: Buffer<T>,
+    pub(super) sizes: Sizes<T>,
+    /// The squares of the sizes of what each tile reads, `(tile, in)`.
+    squares: Buffer<T>,
+    /// For each tile what decides, `(tile, lane of the panel)`.
+    tolerances: Buffer<T>,
     pub(super) close: Close,
     ties: Ties,
 }
@@ -53,10 +59,15 @@ impl<T: Real> Work<T> for Largest<'_, T> {
         }
         let rest =
             rest.iter().map(|number| if *number < T::ZERO { T::ZERO - *number } else { *number });
-        lanes.into_iter().chain(rest).fold(T::ZERO, |largest, size| {
-            if crate::max_pool2d::wins(size, largest) { size } else { largest }
-        })
+        largest_of(lanes.into_iter().chain(rest))
     }
+}
+
+/// The largest of some sizes, NaN if one is; 0 of none.
+pub(super) fn largest_of<T: Real>(sizes: impl IntoIterator<Item = T>) -> T {
+    sizes.into_iter().fold(T::ZERO, |largest, size| {
+        if crate::max_pool2d::wins(size, largest) { size } else { largest }
+    })
 }
 
 /// The pass over one image, of lengths that were checked.
@@ -65,15 +76,13 @@ pub(in crate::conv2d) struct Pass<'a, T> {
     pub(in crate::conv2d) conv: &'a Conv2d<T>,
     pub(in crate::conv2d) winograd: &'a Winograd<T>,
     pub(in crate::conv2d) padded: &'a [T],
-    /// The largest size of the image's numbers.
-    pub(in crate::conv2d) largest: T,
     pub(in crate::conv2d) sink: Sink<'a, T>,
     pub(in crate::conv2d) scratch: &'a mut Scratch<T>,
 }
 
 /// Where a pass's results go.
 pub(in crate::conv2d) enum Sink<'a, T> {
-    /// Into a pool of this window, and what is close is summed directly.
+    /// Into a pool of this window, and what is close is summed directly: the image must have been [measured](Winograd::measure).
     Pooled(usize, Target<'a, T>),
     /// As they are, `(row, column, channel)`.
     Plain(&'a mut [T]),
@@ -96,22 +105,40 @@ impl<T: Real> Pass<'_, T> {
     #[inline(always)]
     fn pass<L: Lanes<Number = T>, const SIDE: usize>(&mut self) {
         let winograd = self.winograd;
-        let [down, across] = winograd.tiles();
-        let (tiles, inputs) = (down * across, winograd.shape.in_channels);
+        let (tiles, inputs) = (winograd.tiling.tiles().len(), winograd.shape.in_channels);
         let panel = 2 * L::COUNT;
         let (apart_inputs, apart_products) = (apart(tiles * inputs), apart(tiles * panel));
         self.scratch.inputs.grow(SIDE * SIDE * apart_inputs);
         self.scratch.products.grow(SIDE * SIDE * apart_products);
-        if matches!(&self.sink, Sink::Pooled(2.., _)) {
-            self.scratch.ties.find::<L>(&winograd.shape, self.padded);
+        if let Sink::Pooled(window, _) = self.sink {
+            self.scratch.squares.grow(tiles * inputs);
+            self.scratch.tolerances.grow(tiles * panel);
+            let Scratch { sizes, squares, .. } = self.scratch;
+            sizes.squares_of_tiles::<L>(&winograd.shape, winograd.tiling.tiles(), squares);
+            if window > 1 {
+                self.scratch.ties.find::<L>(&winograd.shape, self.padded);
+            }
         }
         self.transform_inputs::<L, SIDE>();
         let panels = winograd.weights.chunks_exact(SIDE * SIDE * inputs * panel);
         for (index, weights) in panels.enumerate() {
             for (point, weights) in weights.chunks_exact(inputs * panel).enumerate() {
-                let left = &self.scratch.inputs[point * apart_inputs..][..tiles * inputs];
-                let out = &mut self.scratch.products[point * apart_products..][..tiles * panel];
+                let Range { start, end } = winograd.tiling.need([point / SIDE, point % SIDE], SIDE);
+                let left = &self.scratch.inputs[point * apart_inputs..];
+                let out = &mut self.scratch.products[point * apart_products..];
+                let (left, out) =
+                    (&left[start * inputs..end * inputs], &mut out[start * panel..end * panel]);
                 product::multiply::<L>(left, weights, inputs, out);
+            }
+            if let Sink::Pooled(..) = self.sink {
+                let Scratch { squares, tolerances, .. } = &mut *self.scratch;
+                let weights =
+                    &winograd.tolerance.squares[index * inputs * panel..][..inputs * panel];
+                let out = &mut tolerances[..tiles * panel];
+                product::multiply::<L>(&squares[..tiles * inputs], weights, inputs, out);
+                for square in out {
+                    *square = square.root();
+                }
             }
             for half in 0..2 {
                 let group = 2 * index + half;
@@ -125,20 +152,20 @@ impl<T: Real> Pass<'_, T> {
     #[inline(always)]
     fn transform_inputs<L: Lanes<Number = T>, const SIDE: usize>(&mut self) {
         let [height, width, inputs] = self.winograd.shape.padded();
-        let [down, across] = self.winograd.tiles();
-        let tiles = down * across;
-        for tile in 0..tiles {
-            let [y, x] = [tile / across * TILE, tile % across * TILE];
+        let tiles = self.winograd.tiling.tiles();
+        let between = [width * inputs, inputs, apart(tiles.len() * inputs)];
+        for (index, tile) in tiles.iter().enumerate() {
+            let [y, x] = [tile.place[0] * TILE, tile.place[1] * TILE];
             // What lies outside of the image serves only results that lie outside, but must be finite.
             let sides = [SIDE.min(height - y), SIDE.min(width - x)];
             for first in (0..inputs).step_by(L::COUNT) {
                 let image = &self.padded[(y * width + x) * inputs + first..];
-                let to = &mut self.scratch.inputs[tile * inputs + first..];
-                let between = [width * inputs, inputs, apart(tiles * inputs)];
-                if sides == [SIDE; 2] {
-                    transform::inputs::<L, SIDE>(image, [SIDE; 2], to, between);
+                let to = &mut self.scratch.inputs[index * inputs + first..];
+                // What the compiler knows of a tile makes code of its own for it.
+                if tile.short == [false; 2] && sides == [SIDE; 2] {
+                    transform::inputs::<L, SIDE>(image, [SIDE; 2], [false; 2], to, between);
                 } else {
-                    transform::inputs::<L, SIDE>(image, sides, to, between);
+                    transform::inputs::<L, SIDE>(image, sides, tile.short, to, between);
                 }
             }
         }
@@ -147,51 +174,66 @@ impl<T: Real> Pass<'_, T> {
     /// Writes the results of a register of channels.
     #[inline(always)]
     fn put_tiles<L: Lanes<Number = T>, const SIDE: usize>(&mut self, group: usize) {
+        self.scratch.close.clear();
+        for (index, tile) in self.winograd.tiling.tiles().iter().enumerate() {
+            // What the compiler knows of a tile makes code of its own for it.
+            if tile.short == [false; 2] {
+                self.put_tile::<L, SIDE>(group, index, tile.place, [false; 2]);
+            } else {
+                self.put_tile::<L, SIDE>(group, index, tile.place, tile.short);
+            }
+        }
+        self.settle::<L>();
+    }
+
+    /// Writes the results of a tile, for a register of channels.
+    #[inline(always)]
+    fn put_tile<L: Lanes<Number = T>, const SIDE: usize>(
+        &mut self,
+        group: usize,
+        index: usize,
+        place: [usize; 2],
+        short: [bool; 2],
+    ) {
         let winograd = self.winograd;
         let [rows, columns, channels] = winograd.shape.output();
-        let [down, across] = winograd.tiles();
         let first = group * L::COUNT;
         let bias = L::load(&winograd.bias[first..]);
-        let tolerance = L::load(&winograd.gap[first..])
-            .mul_add(L::splat(self.largest), L::splat(T::rounded(f64::from(f32::MIN_POSITIVE))));
-        let between = apart(down * across * 2 * L::COUNT);
-        self.scratch.close.clear();
-        for tile in 0..down * across {
-            let at = tile * 2 * L::COUNT + group % 2 * L::COUNT;
-            let numbers =
-                transform::outputs::<L, SIDE>(&self.scratch.products[at..], between, bias);
-            let [y, x] = [tile / across * TILE, tile % across * TILE];
-            match &mut self.sink {
-                Sink::Plain(out) => {
-                    for (row, numbers) in numbers.iter().enumerate().take(rows - y) {
-                        for (column, number) in numbers.iter().enumerate().take(columns - x) {
-                            let place = (y + row) * columns + x + column;
-                            number.store(&mut out[place * channels + first..]);
-                        }
+        let between = apart(winograd.tiling.tiles().len() * 2 * L::COUNT);
+        let at = index * 2 * L::COUNT + group % 2 * L::COUNT;
+        let products = &self.scratch.products[at..];
+        let numbers = transform::outputs::<L, SIDE>(products, between, bias, short);
+        let [y, x] = [place[0] * TILE, place[1] * TILE];
+        let high = if short[0] { SHORT } else { TILE };
+        let wide = if short[1] { SHORT } else { TILE };
+        match &mut self.sink {
+            Sink::Plain(out) => {
+                for (row, numbers) in numbers.iter().enumerate().take(high.min(rows - y)) {
+                    for (column, number) in numbers.iter().enumerate().take(wide.min(columns - x)) {
+                        let place = (y + row) * columns + x + column;
+                        number.store(&mut out[place * channels + first..]);
                     }
                 }
-                Sink::Pooled(window, target) => {
-                    let (pools, relu) = (*window > 1, target.relu);
-                    for row in (0..TILE).step_by(2).filter(|row| y + row < rows) {
-                        for column in (0..TILE).step_by(2).filter(|column| x + column < columns) {
-                            let [upper, lower] = [&numbers[row], &numbers[row + 1]];
-                            let cell = [
-                                upper[column],
-                                upper[column + 1],
-                                lower[column],
-                                lower[column + 1],
-                            ];
-                            let corner = [y + row, x + column];
-                            let judge = Judge { tolerance, pools, relu };
-                            let ties = &self.scratch.ties;
-                            let (cell, close) = judge.decide(cell, || ties.firsts(corner));
-                            target.put_cell::<L>(*window, corner, first, cell);
-                            self.scratch.close.push(corner, first, close);
-                        }
+            }
+            Sink::Pooled(window, target) => {
+                let (pools, relu) = (*window > 1, target.relu);
+                let floor = L::load(&winograd.tolerance.floors[first..]);
+                let tolerance = L::load(&self.scratch.tolerances[at..])
+                    .mul_add(L::splat(winograd.tolerance.scale), floor);
+                for row in (0..high).step_by(2).filter(|row| y + row < rows) {
+                    for column in (0..wide).step_by(2).filter(|column| x + column < columns) {
+                        let [upper, lower] = [&numbers[row], &numbers[row + 1]];
+                        let cell =
+                            [upper[column], upper[column + 1], lower[column], lower[column + 1]];
+                        let corner = [y + row, x + column];
+                        let judge = Judge { tolerance, pools, relu };
+                        let ties = &self.scratch.ties;
+                        let (cell, close) = judge.decide(cell, || ties.firsts(corner));
+                        target.put_cell::<L>(*window, corner, first, cell);
+                        self.scratch.close.push(corner, first, close);
                     }
                 }
             }
         }
-        self.settle::<L>();
     }
 }

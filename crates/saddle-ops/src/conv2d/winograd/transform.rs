@@ -6,7 +6,10 @@
 //!
 //! `SIDE` is the side of what a tile reads, 6 or 8, and the kernel's is `SIDE - 3`.
 
-use super::TILE;
+use super::{
+    TILE,
+    tiling::{SHORT, is_spared},
+};
 use crate::{Real as _, kernels::Lanes};
 use std::mem::MaybeUninit;
 
@@ -65,11 +68,13 @@ fn add_abreast(factor: f64, numbers: &Abreast, sums: &mut Abreast) {
 }
 
 /// Transforms the numbers, of a register of channels, whose first lies at the start of `image`; beyond `sides` there are
-/// zeros. `between` says how far apart are rows, columns and, in `to`, points.
+/// zeros. `between` says how far apart are rows, columns and, in `to`, points. A [short](super::tiling) tile leaves the points
+/// that it does without as they are.
 #[inline(always)]
 pub(super) fn inputs<L: Lanes, const SIDE: usize>(
     image: &[L::Number],
     sides: [usize; 2],
+    short: [bool; 2],
     to: &mut [L::Number],
     between: [usize; 3],
 ) {
@@ -83,38 +88,52 @@ pub(super) fn inputs<L: Lanes, const SIDE: usize>(
                 numbers[row] = L::load(&image[row * between_rows + column * between_columns..]);
             }
         }
-        half.0[column].write(combine(&numbers));
+        half.0[column].write(combine(&numbers, short[0]));
     }
     for row in 0..SIDE {
+        if short[0] && is_spared(row, SIDE) {
+            continue;
+        }
         // SAFETY: the loop before wrote all columns.
         let across = unsafe { half.row(row) };
-        for (column, value) in combine(&across).into_iter().enumerate() {
-            value.store(&mut to[(row * SIDE + column) * between_points..]);
+        for (column, value) in combine(&across, short[1]).into_iter().enumerate() {
+            if !(short[1] && is_spared(column, SIDE)) {
+                value.store(&mut to[(row * SIDE + column) * between_points..]);
+            }
         }
     }
 }
 
-/// Transforms the products of a register of channels, `between` apart, to a tile of results with their bias.
+/// Transforms the products of a register of channels, `between` apart, to a tile of results with their bias; of a
+/// [short](super::tiling) tile only the first two mean anything.
 #[inline(always)]
 pub(super) fn outputs<L: Lanes, const SIDE: usize>(
     products: &[L::Number],
     between: usize,
     bias: L,
+    short: [bool; 2],
 ) -> [[L; TILE]; TILE] {
     let zero = L::splat(L::Number::ZERO);
     let mut half = Columns::<L, TILE, SIDE>::empty();
     for column in 0..SIDE {
         let mut numbers = [zero; SIDE];
-        for (row, number) in numbers.iter_mut().enumerate() {
-            *number = L::load(&products[(row * SIDE + column) * between..]);
+        if !(short[1] && is_spared(column, SIDE)) {
+            for (row, number) in numbers.iter_mut().enumerate() {
+                if !(short[0] && is_spared(row, SIDE)) {
+                    *number = L::load(&products[(row * SIDE + column) * between..]);
+                }
+            }
         }
-        half.0[column].write(interpolate(&numbers));
+        half.0[column].write(interpolate(&numbers, short[0]));
     }
     let mut results = [[zero; TILE]; TILE];
     for (row, results) in results.iter_mut().enumerate() {
+        if short[0] && row >= SHORT {
+            continue;
+        }
         // SAFETY: the loop before wrote all columns.
         let across = unsafe { half.row(row) };
-        for (result, value) in results.iter_mut().zip(interpolate(&across)) {
+        for (result, value) in results.iter_mut().zip(interpolate(&across, short[1])) {
             *result = value.plus(bias);
         }
     }
@@ -153,7 +172,10 @@ fn add<L: Lanes>(factor: f64, x: L, y: L) -> L {
 
 /// The transposed matrix of inputs, times as many of them.
 #[inline(always)]
-fn combine<L: Lanes, const SIDE: usize>(d: &[L; SIDE]) -> [L; SIDE] {
+fn combine<L: Lanes, const SIDE: usize>(d: &[L; SIDE], short: bool) -> [L; SIDE] {
+    if short {
+        return combine_short(d);
+    }
     let mut sums = *d;
     if SIDE == 6 {
         // x^4 - 5 x^2 + 4 and its factors.
@@ -173,16 +195,49 @@ fn combine<L: Lanes, const SIDE: usize>(d: &[L; SIDE]) -> [L; SIDE] {
     sums
 }
 
+/// [`combine`] without the two points that are [spared](is_spared), of two inputs less. The weights' transform is the full
+/// one, whose distances go to those two points as well; so the numbers of a finite point p are multiplied by its distances to
+/// them, p^2 - 0.25 or p^2 - 4.
+#[inline(always)]
+fn combine_short<L: Lanes, const SIDE: usize>(d: &[L; SIDE]) -> [L; SIDE] {
+    let zero = L::splat(L::Number::ZERO);
+    let mut sums = [zero; SIDE];
+    if SIDE == 6 {
+        // x^2 - 1 and its factors.
+        sums[0] = add(4.0, d[0], add(-4.0, d[2], zero));
+        [sums[1], sums[2]] = pair(-3.0, add(-3.0, d[2], zero), d[1]);
+        sums[5] = d[3].minus(d[1]);
+    } else {
+        // x^4 - 5 x^2 + 4 and its factors.
+        sums[0] = add(-0.25, d[4], add(1.25, d[2], add(-1.0, d[0], zero)));
+        let even = add(0.75, d[4], add(-3.0, d[2], zero));
+        [sums[1], sums[2]] = pair(0.75, even, add(-4.0, d[1], d[3]));
+        let even = add(3.75, d[4], add(-3.75, d[2], zero));
+        [sums[3], sums[4]] = pair(7.5, even, add(-1.0, d[1], d[3]));
+        sums[7] = add(4.0, d[1], add(-5.0, d[3], d[5]));
+    }
+    sums
+}
+
 /// For p and -p, from the parts even and odd in p.
 #[inline(always)]
 fn pair<L: Lanes>(p: f64, even: L, odd: L) -> [L; 2] {
     [add(p, odd, even), add(-p, odd, even)]
 }
 
-/// The transposed matrix of results, times as many products.
+/// The transposed matrix of results, times as many products; of a short tile only the first two mean anything.
 #[inline(always)]
-fn interpolate<L: Lanes, const SIDE: usize>(m: &[L; SIDE]) -> [L; TILE] {
+fn interpolate<L: Lanes, const SIDE: usize>(m: &[L; SIDE], short: bool) -> [L; TILE] {
     let (even1, odd1) = (m[1].plus(m[2]), add(-1.0, m[2], m[1]));
+    if short {
+        let zero = L::splat(L::Number::ZERO);
+        let (first, last) = (m[0].plus(even1), odd1.plus(m[SIDE - 1]));
+        if SIDE == 6 {
+            return [first, last, zero, zero];
+        }
+        let (even2, odd2) = (m[3].plus(m[4]), add(-1.0, m[4], m[3]));
+        return [first.plus(even2), add(2.0, odd2, last), zero, zero];
+    }
     let (even2, odd2) = (m[3].plus(m[4]), add(-1.0, m[4], m[3]));
     let first = m[0].plus(even1);
     let last = odd1.plus(m[SIDE - 1]);
