@@ -75,8 +75,11 @@ impl<T: Real> Case<T> {
             assert!(self.dense_gradient(kernels) == gradients[0], "{:?} on {kernels}", self.shape);
             let found = self.gradients(kernels);
             for (i, name) in ["image", "weight", "bias"].into_iter().enumerate() {
-                // What may be transformed is near, and has tests of its own.
-                if i == 0 && T::DTYPE == DType::F32 && self.shape.out_channels.is_multiple_of(16) {
+                // What may be transformed, because few of its entries are 0, is near, and has tests of its own.
+                let living = self.cotangent.iter().filter(|x| **x != T::ZERO).count();
+                let may_be = self.shape.out_channels.is_multiple_of(16)
+                    && living * 4 >= 3 * self.cotangent.len();
+                if i == 0 && T::DTYPE == DType::F32 && may_be {
                     assert!(largest_difference(&wide(&found[0]), &wide(&gradients[0])) < 1e-3);
                     continue;
                 }

@@ -4,6 +4,7 @@ use crate::{
     Error, Kernels, Pool, Real, Result,
     kernels::{Lanes, WIDEST, Work},
 };
+use std::ops::Range;
 
 /// What is not zero of a cotangent `(height, width, channels)`: a list of places, and for each place a list of channels
 /// with their values.
@@ -102,11 +103,35 @@ impl<T: Real> SparseCotangent<T> {
     pub(super) fn each(&self, mut visit: impl FnMut(&Place, Entries<'_, T>)) {
         let mut start = 0;
         for place in &self.places {
-            let (channels, values) =
-                (&self.channels[start..place.end], &self.values[start..place.end]);
-            visit(place, Entries { channels, values });
+            visit(place, self.entries(start..place.end));
             start = place.end;
         }
+    }
+
+    /// As [`SparseCotangent::each`]; a place's right neighbour, if it has entries, comes along with it and not once more.
+    #[inline(always)]
+    pub(super) fn each_pair(
+        &self,
+        mut visit: impl FnMut(&Place, Entries<'_, T>, Option<Entries<'_, T>>),
+    ) {
+        let (mut start, mut places) = (0, &self.places[..]);
+        while let [place, rest @ ..] = places {
+            let entries = self.entries(start..place.end);
+            (start, places) = (place.end, rest);
+            let mut neighbour = None;
+            if let [next, rest @ ..] = places
+                && (next.row, next.column) == (place.row, place.column + 1)
+            {
+                neighbour = Some(self.entries(start..next.end));
+                (start, places) = (next.end, rest);
+            }
+            visit(place, entries, neighbour);
+        }
+    }
+
+    #[inline(always)]
+    fn entries(&self, list: Range<usize>) -> Entries<'_, T> {
+        Entries { channels: &self.channels[list.clone()], values: &self.values[list] }
     }
 
     fn clear(&mut self, shape: [usize; 3]) {
@@ -165,6 +190,9 @@ impl<T: Real> SparseCotangent<T> {
 }
 
 impl<T: Real> Entries<'_, T> {
+    /// No entries.
+    pub(super) const NONE: Self = Self { channels: &[], values: &[] };
+
     /// Channels and values, in order.
     #[inline(always)]
     pub(super) fn iter(&self) -> impl Iterator<Item = (usize, T)> {

@@ -75,9 +75,16 @@ impl<T: Real> Work<T> for Scatter<'_, T> {
     fn run<L: Lanes<Number = T>>(self) {
         // The patches of these fit in 32 registers.
         let fits = L::TILE_ROWS >= 12 && self.conv.rows.len() <= CACHED;
-        match (self.conv.shape.kernel, self.conv.row / L::COUNT) {
+        let shape = self.conv.shape;
+        match (shape.kernel, self.conv.row / L::COUNT) {
             (4, 4) if fits => self.rows::<L, 4, 4>(),
             (3, 6) if fits => self.rows::<L, 3, 6>(),
+            // Neighbours' patches share four of their five columns.
+            (5, 10)
+                if L::TILE_ROWS >= 12 && shape.stride == 1 && shape.in_channels == 2 * L::COUNT =>
+            {
+                self.pairs::<L, 10, 2, 12>();
+            }
             (_, row) => match row.div_ceil(row.div_ceil(12)) {
                 12 => self.rows::<L, 1, 12>(),
                 10 | 11 => self.rows::<L, 1, 10>(),
@@ -129,6 +136,62 @@ impl<T: Real> Scatter<'_, T> {
                 }
             });
         }
+    }
+}
+
+impl<T: Real> Scatter<'_, T> {
+    /// Each row of the kernel, `N` registers, at two neighbours at once: a place further on means `STEP` registers further on,
+    /// and `BOTH` in all.
+    #[inline(always)]
+    fn pairs<L, const N: usize, const STEP: usize, const BOTH: usize>(self)
+    where
+        L: Lanes<Number = T>,
+    {
+        let Self { conv, cotangent, gradient } = self;
+        let [_, width, channels] = conv.shape.padded();
+        let each = conv.shape.out_channels * conv.row;
+        for (i, weights) in conv.rows.chunks_exact(each).enumerate() {
+            cotangent.each_pair(|place, entries, neighbour| {
+                let [row, column] = [place.row, place.column].map(|at| at as usize);
+                let line = &mut gradient[((row + i) * width + column) * channels..];
+                match neighbour {
+                    None => add_pair::<L, N, 0, N>([entries, Entries::NONE], weights, line),
+                    Some(next) => add_pair::<L, N, STEP, BOTH>([entries, next], weights, line),
+                }
+            });
+        }
+    }
+}
+
+/// Adds the weights of each place's entries, times their values, to `BOTH` registers of a line: those of the second place
+/// `STEP` registers further on.
+#[inline(always)]
+fn add_pair<L: Lanes, const N: usize, const STEP: usize, const BOTH: usize>(
+    places: [Entries<'_, L::Number>; 2],
+    weights: &[L::Number],
+    line: &mut [L::Number],
+) {
+    let line = &mut line[..BOTH * L::COUNT];
+    let mut sums = [L::splat(L::Number::ZERO); BOTH];
+    for i in 0..BOTH {
+        sums[i] = L::load(&line[i * L::COUNT..]);
+    }
+    for (channel, value) in places[0].iter() {
+        let value = L::splat(value);
+        let weights = &weights[channel * N * L::COUNT..][..N * L::COUNT];
+        for i in 0..N {
+            sums[i] = value.mul_add(L::load(&weights[i * L::COUNT..]), sums[i]);
+        }
+    }
+    for (channel, value) in places[1].iter() {
+        let value = L::splat(value);
+        let weights = &weights[channel * N * L::COUNT..][..N * L::COUNT];
+        for i in 0..N {
+            sums[STEP + i] = value.mul_add(L::load(&weights[i * L::COUNT..]), sums[STEP + i]);
+        }
+    }
+    for i in 0..BOTH {
+        sums[i].store(&mut line[i * L::COUNT..]);
     }
 }
 
