@@ -3,10 +3,11 @@
 //! Behind a ReLU more than half of the activations are zero, and three quarters of a hidden layer's cotangents.
 
 use super::arithmetic::Arithmetic;
+use super::matrix::LINE;
 use super::product::{GROUP, Left};
 use crate::{
     Kernels, Real,
-    kernels::{Lanes, WIDEST, Work},
+    kernels::{Lanes, WIDEST, Work, prefetch},
 };
 use std::marker::PhantomData;
 
@@ -17,8 +18,8 @@ use std::marker::PhantomData;
 pub(super) struct Live<T> {
     places: Vec<u32>,
     values: Vec<T>,
-    /// Where each list ends.
-    ends: Vec<u32>,
+    /// Where each list begins, and where the last one ends.
+    bounds: Vec<u32>,
     /// How many numbers of each row live.
     counts: Vec<u32>,
     blocks: usize,
@@ -35,7 +36,7 @@ impl<T: Real> Live<T> {
         let rows = left.values.len() / left.inner;
         self.block = A::BLOCK;
         self.blocks = left.inner.div_ceil(A::BLOCK);
-        self.ends.clear();
+        self.bounds.clear();
         self.counts.clear();
         if left.zeros {
             self.counts.resize(rows, u32::MAX);
@@ -83,12 +84,29 @@ impl<T: Real> Live<T> {
         self.blocks
     }
 
-    /// The living numbers of one row in one block: their places, and at the first of each [`Arithmetic::STEP`] their factor.
+    /// The lists of a block, if any row is not taken whole.
     #[inline(always)]
-    pub(super) fn numbers(&self, row: usize, block: usize) -> (&[u32], &[T]) {
-        let index = block * self.counts.len() + row;
-        let start = if index == 0 { 0 } else { self.ends[index - 1] };
-        let list = start as usize..self.ends[index] as usize;
+    pub(super) fn lists(&self, block: usize) -> Lists<'_, T> {
+        let rows = self.counts.len();
+        let bounds = self.bounds.get(block * rows..=(block + 1) * rows).unwrap_or_default();
+        Lists { places: &self.places, values: &self.values, bounds }
+    }
+}
+
+/// The lists of all rows in one block of the inner dimension.
+#[derive(Clone, Copy)]
+pub(super) struct Lists<'a, T> {
+    places: &'a [u32],
+    values: &'a [T],
+    bounds: &'a [u32],
+}
+
+impl<'a, T> Lists<'a, T> {
+    /// The living numbers of one row: their places, all below the inner dimension, and at the first of each
+    /// [`Arithmetic::STEP`] their factor.
+    #[inline(always)]
+    pub(super) fn row(&self, row: usize) -> (&'a [u32], &'a [T]) {
+        let list = self.bounds[row] as usize..self.bounds[row + 1] as usize;
         (&self.places[list.clone()], &self.values[list])
     }
 }
@@ -105,13 +123,22 @@ impl<T: Real, A: Arithmetic<T>> Work<T> for List<'_, T, A> {
 
     #[inline(always)]
     fn run<L: Lanes<Number = T>>(self) {
+        /// Rows that are asked for before their turn: no processor guesses which part of which row comes next.
+        const AHEAD: usize = 12;
         let Self { live, left, .. } = self;
-        let Live { places, values, ends, counts, blocks, block, .. } = live;
+        let Live { places, values, bounds, counts, blocks, block, .. } = live;
         let mut end = 0;
+        bounds.push(0);
         for index in 0..*blocks {
             let first = index * *block;
-            for (row, count) in left.values.chunks_exact(left.inner).zip(counts.iter_mut()) {
-                let row = &row[first..left.inner.min(first + *block)];
+            let length = (*block).min(left.inner - first);
+            for (row, count) in counts.iter_mut().enumerate() {
+                let from = row * left.inner + first;
+                let ahead = from + AHEAD * left.inner;
+                if ahead + length <= left.values.len() {
+                    left.values[ahead..ahead + length].chunks(LINE).for_each(prefetch);
+                }
+                let row = &left.values[from..from + length];
                 let before = end;
                 let registers = row.chunks_exact(L::COUNT);
                 let whole = row.len() - registers.remainder().len();
@@ -127,7 +154,7 @@ impl<T: Real, A: Arithmetic<T>> Work<T> for List<'_, T, A> {
                 }
                 *count += (end - before) as u32;
                 end = A::factors(places, values, before..end);
-                ends.push(end as u32);
+                bounds.push(end as u32);
             }
         }
     }

@@ -4,7 +4,7 @@
 //! in registers while its living numbers in the block run by. Rows with few zeros run by three at a time, zeros and all.
 
 use super::arithmetic::Arithmetic;
-use super::live::Live;
+use super::live::{Lists, Live};
 use super::matrix::{LINE, Matrix, WIDE};
 use crate::{
     Kernels, Real,
@@ -80,6 +80,7 @@ pub(super) fn multiply<T: Real, A: Arithmetic<T>>(
         parts.zip(scratch).for_each(|((out, values), Scratch { live, sums })| {
             let left = Left { values, ..left };
             live.list::<A>(kernels, left);
+            sums.grow(GROUP * LONGEST);
             let columns = 0..columns;
             let arithmetic = PhantomData::<A>;
             A::dispatch(kernels, Product { left, live, right, columns, out, sums, arithmetic });
@@ -93,6 +94,7 @@ pub(super) fn multiply<T: Real, A: Arithmetic<T>>(
     let parts = places(results).par_chunks_mut(rows * share).zip(scratch).enumerate();
     parts.for_each(|(part, (out, Scratch { sums, .. }))| {
         let columns = part * share..part * share + out.len() / rows;
+        sums.grow(GROUP * LONGEST);
         let arithmetic = PhantomData::<A>;
         A::dispatch(kernels, Product { left, live, right, columns, out, sums, arithmetic });
     });
@@ -113,7 +115,8 @@ struct Product<'a, T, A> {
     columns: Range<usize>,
     /// Result, row after row.
     out: &'a mut [MaybeUninit<T>],
-    sums: &'a mut Buffer<T>,
+    /// Room for the sums of a [`GROUP`] of rows in one panel.
+    sums: &'a mut [T],
     arithmetic: PhantomData<A>,
 }
 
@@ -129,7 +132,6 @@ impl<T: Real, A: Arithmetic<T>> Work<T> for Product<'_, T, A> {
     #[inline(always)]
     fn run<L: Lanes<Number = T>>(mut self) {
         let live = self.live;
-        self.sums.grow(GROUP * WIDE * L::COUNT);
         for group in live.groups() {
             for column in self.columns.clone().step_by(WIDE * L::COUNT) {
                 let registers = (self.columns.end - column).div_ceil(L::COUNT);
@@ -152,18 +154,22 @@ fn panel<L: Lanes, A: Arithmetic<L::Number>, const V: usize>(
     column: usize,
 ) {
     let live = work.live;
-    let panel = work.right.matrix.panel(column / A::STEP);
+    let from = work.right.matrix.panel(column / A::STEP);
     let length = V / A::STEP * L::COUNT;
     let inner = work.left.inner;
+    let panel = &from[..inner.next_multiple_of(A::STEP) * length];
     // Rows of the next block that each row asks for.
     let ahead = live.block().div_ceil(whole.len() + others.len()).min(AHEAD);
     for block in 0..live.blocks() {
         let places = block * live.block()..inner.min((block + 1) * live.block());
-        let next = panel.get(places.end * length..).unwrap_or_default();
+        // The last block's next one is the first of the next panel.
+        let next = from.get(places.end * length..).unwrap_or_default();
+        let next = &next[..next.len().min(live.block() * length)];
+        let lists = live.lists(block);
         let mut place = Place { column, block, last: block + 1 == live.blocks(), wait: 0 };
         let mut rows = whole;
         while let [first, rest @ ..] = rows {
-            prefetch_rows(next, length, place.wait * ahead, TALL * ahead);
+            prefetch_part(next, place.wait * ahead * length, TALL * ahead * length);
             if let (true, [_, second, third, rest @ ..]) = (L::TILE_ROWS >= 12, rows) {
                 let tall = [*first, *second, *third];
                 take_whole::<L, A, V, TALL>(work, tall, panel, places.clone(), place);
@@ -173,9 +179,11 @@ fn panel<L: Lanes, A: Arithmetic<L::Number>, const V: usize>(
                 (rows, place.wait) = (rest, place.wait + 1);
             }
         }
+        let mut ask = place.wait * ahead * length;
         for row in others {
-            prefetch_rows(next, length, place.wait * ahead, ahead);
-            take_living::<L, A, V>(work, *row as usize, panel, place);
+            prefetch_part(next, ask, ahead * length);
+            ask += ahead * length;
+            take_living::<L, A, V>(work, lists, *row as usize, panel, place);
             place.wait += 1;
         }
     }
@@ -200,18 +208,25 @@ struct Place {
 #[inline(always)]
 fn take_living<L: Lanes, A: Arithmetic<L::Number>, const V: usize>(
     work: &mut Product<'_, L::Number, A>,
+    lists: Lists<'_, L::Number>,
     row: usize,
     panel: &[L::Number],
     place: Place,
 ) {
     let length = V / A::STEP * L::COUNT;
     let mut sums = [[L::splat(L::Number::ZERO); V]];
-    let (places, values) = work.live.numbers(row, place.block);
+    let (places, values) = lists.row(row);
     for (living, value) in places.chunks_exact(A::STEP).zip(values.chunks_exact(A::STEP)) {
         let factor = L::splat(value[0]);
-        let first = &panel[living[0] as usize * length..][..length];
-        let second = &panel[living[A::STEP - 1] as usize * length..][..length];
-        A::add([factor], [first, second], &mut sums);
+        let (first, second) = (living[0] as usize * length, living[A::STEP - 1] as usize * length);
+        // SAFETY: the list's places are places in a row of `inner` numbers, and the panel holds as many rows of `length`.
+        let pair = unsafe {
+            [
+                panel.get_unchecked(first..first + length),
+                panel.get_unchecked(second..second + length),
+            ]
+        };
+        A::add([factor], pair, &mut sums);
     }
     end::<L, A, V>(work, &sums[0], row, place);
 }
@@ -245,30 +260,7 @@ fn take_whole<L: Lanes, A: Arithmetic<L::Number>, const V: usize, const R: usize
     }
 }
 
-/// What a row's sums over a block are added to: those over the blocks before, or the bias.
-#[inline(always)]
-fn before<L: Lanes, A: Arithmetic<L::Number>, const V: usize>(
-    work: &Product<'_, L::Number, A>,
-    place: Place,
-) -> [L; V] {
-    let mut sums = [L::splat(L::Number::ZERO); V];
-    if place.block > 0 {
-        let from = &work.sums[place.wait * V * L::COUNT..][..V * L::COUNT];
-        for v in 0..V {
-            sums[v] = L::load(&from[v * L::COUNT..]);
-        }
-    } else if let Some(bias) = work.right.bias {
-        let used = (V * L::COUNT).min(work.columns.end - place.column);
-        let mut whole = [L::Number::ZERO; LONGEST];
-        whole[..used].copy_from_slice(&bias[place.column..][..used]);
-        for v in 0..V {
-            sums[v] = L::load(&whole[v * L::COUNT..]);
-        }
-    }
-    sums
-}
-
-/// Adds a row's sums over a block to those before and puts them where they belong.
+/// Adds a row's sums over a block to those over the blocks before, or to the bias, and puts them where they belong.
 #[inline(always)]
 fn end<L: Lanes, A: Arithmetic<L::Number>, const V: usize>(
     work: &mut Product<'_, L::Number, A>,
@@ -276,30 +268,58 @@ fn end<L: Lanes, A: Arithmetic<L::Number>, const V: usize>(
     row: usize,
     place: Place,
 ) {
-    let mut whole = before::<L, A, V>(work, place);
-    for v in 0..V {
-        whole[v] = whole[v].plus(sums[v]);
-    }
-    let column = place.column - work.columns.start;
-    let used = (V * L::COUNT).min(work.columns.len() - column);
-    let out = &mut work.out[row * work.columns.len() + column..][..used];
-    if place.block + 2 == work.live.blocks() {
-        // Rows of the result lie too far apart for any processor to guess.
-        out.chunks(LINE).for_each(prefetch);
-    }
     let waiting = &mut work.sums[place.wait * V * L::COUNT..][..V * L::COUNT];
-    let (relu, fits) = (place.last && work.right.relu, used == V * L::COUNT);
-    for v in 0..V {
-        let sum = if relu { whole[v].positive() } else { whole[v] };
-        if place.last && fits {
-            sum.write(&mut out[v * L::COUNT..]);
-        } else {
-            sum.store(&mut waiting[v * L::COUNT..]);
+    if place.block == 0 {
+        waiting.fill(L::Number::ZERO);
+        if let Some(bias) = work.right.bias {
+            let used = waiting.len().min(work.columns.end - place.column);
+            waiting[..used].copy_from_slice(&bias[place.column..][..used]);
         }
     }
-    if place.last && !fits {
-        write_numbers(out, &waiting[..used]);
+    let mut whole = *sums;
+    for v in 0..V {
+        whole[v] = L::load(&waiting[v * L::COUNT..]).plus(sums[v]);
     }
+    if !place.last {
+        for v in 0..V {
+            whole[v].store(&mut waiting[v * L::COUNT..]);
+        }
+        if place.block + 2 == work.live.blocks() {
+            // Rows of the result lie too far apart for any processor to guess.
+            result(work, row, place, V * L::COUNT).chunks(LINE).for_each(prefetch);
+        }
+        return;
+    }
+    if work.right.relu {
+        for sum in &mut whole {
+            *sum = sum.positive();
+        }
+    }
+    let out = result(work, row, place, V * L::COUNT);
+    if out.len() == V * L::COUNT {
+        for v in 0..V {
+            whole[v].write(&mut out[v * L::COUNT..]);
+        }
+    } else {
+        let mut numbers = [L::Number::ZERO; LONGEST];
+        for v in 0..V {
+            whole[v].store(&mut numbers[v * L::COUNT..]);
+        }
+        write_numbers(out, &numbers);
+    }
+}
+
+/// Where a row of the result lies in a panel of `width`, or the rest of one.
+#[inline(always)]
+fn result<'a, T, A>(
+    work: &'a mut Product<'_, T, A>,
+    row: usize,
+    place: Place,
+    width: usize,
+) -> &'a mut [MaybeUninit<T>] {
+    let column = place.column - work.columns.start;
+    let width = width.min(work.columns.len() - column);
+    &mut work.out[row * work.columns.len() + column..][..width]
 }
 
 /// Numbers as places for [`multiply`] to write to.
@@ -308,11 +328,11 @@ pub(super) fn places<T: Real>(numbers: &mut [T]) -> &mut [MaybeUninit<T>] {
     unsafe { std::slice::from_raw_parts_mut(numbers.as_mut_ptr().cast(), numbers.len()) }
 }
 
-/// Asks for `count` rows of `length` numbers from row `from` on, if they exist.
+/// Asks for so many numbers from one on, if they exist.
 #[inline(always)]
-fn prefetch_rows<T>(values: &[T], length: usize, from: usize, count: usize) {
-    if let Some(values) = values.get(from * length..(from + count) * length) {
-        values.chunks_exact(LINE).for_each(prefetch);
+fn prefetch_part<T>(values: &[T], from: usize, length: usize) {
+    if from + length <= values.len() {
+        values[from..from + length].chunks_exact(LINE).for_each(prefetch);
     }
 }
 
