@@ -39,13 +39,10 @@ macro_rules! entry {
             fn moved(self, displacement: f64) -> Self {
                 let center = self.double();
                 let rounded = (center + displacement) as $float;
-                if (rounded.double() - center).abs() <= displacement.abs() {
-                    rounded
-                } else if displacement > 0.0 {
-                    rounded.next_down()
-                } else {
-                    rounded.next_up()
-                }
+                let inward =
+                    if displacement > 0.0 { rounded.next_down() } else { rounded.next_up() };
+                let is_near = (rounded.double() - center).abs() <= displacement.abs();
+                if is_near { rounded } else { inward }
             }
 
             fn at_most(value: f64) -> Self {

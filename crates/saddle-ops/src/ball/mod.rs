@@ -186,10 +186,10 @@ impl LpBall {
             None | Some((_, Exact(false))) if self.norm == Norm::Linf => {
                 let aim = self.aim();
                 for (pixel, &center) in image.iter_mut().zip(natural) {
+                    // Which pixels are out no processor guesses: all are moved, and those that are in stay.
                     let wanted = pixel.double() - center.double();
-                    if wanted.abs() > aim {
-                        *pixel = center.moved(aim.copysign(wanted));
-                    }
+                    let moved = center.moved(aim.copysign(wanted));
+                    *pixel = if wanted.abs() > aim { moved } else { *pixel };
                 }
             }
             _ => {
