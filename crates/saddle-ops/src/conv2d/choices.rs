@@ -4,6 +4,7 @@
 //! largest nearer to 0, before a ReLU, than once. Results that see the same numbers of the image are equal however they are summed; there the
 //! first one stands for all of them ([`Ties`](super::ties::Ties)).
 
+use super::ties::CellTies;
 use crate::{Real as _, kernels::Lanes};
 
 /// What must be summed directly.
@@ -21,6 +22,8 @@ pub(in crate::conv2d) struct CloseCell {
     pub(in crate::conv2d) first: usize,
     /// The channels, lane by lane.
     pub(in crate::conv2d) lanes: u32,
+    /// For each result the channels, among those, in which it may be the largest.
+    pub(in crate::conv2d) rivals: [u32; 4],
 }
 
 impl CloseCell {
@@ -43,11 +46,19 @@ impl Close {
     }
 
     #[inline(always)]
-    pub(in crate::conv2d) fn push(&mut self, corner: [usize; 2], first: usize, lanes: u32) {
+    pub(in crate::conv2d) fn push(&mut self, corner: [usize; 2], first: usize, verdict: Verdict) {
+        let Verdict { lanes, rivals } = verdict;
         if lanes != 0 {
-            self.cells.push(CloseCell { corner, first, lanes });
+            self.cells.push(CloseCell { corner, first, lanes, rivals });
         }
     }
+}
+
+/// Which lanes of a cell are close, and in which each result may be the largest, as in [`CloseCell`].
+#[derive(Clone, Copy, Default)]
+pub(in crate::conv2d) struct Verdict {
+    lanes: u32,
+    rivals: [u32; 4],
 }
 
 /// Tells choices that are close from those that are decided, among numbers that are finite.
@@ -62,32 +73,47 @@ pub(in crate::conv2d) struct Judge<L> {
 }
 
 impl<L: Lanes> Judge<L> {
-    /// The cell, with equal numbers where the direct sums are equal, and the lanes that are close; `firsts` says for each
-    /// place the first one that sees the same numbers.
+    /// The cell, with equal numbers where the direct sums are equal, and what is close; `ties` says which places see the
+    /// same numbers.
     #[inline(always)]
     pub(in crate::conv2d) fn decide(
         self,
         cell: [L; 4],
-        firsts: impl FnOnce() -> [usize; 4],
-    ) -> ([L; 4], u32) {
+        ties: impl FnOnce() -> CellTies,
+    ) -> ([L; 4], Verdict) {
         let close = self.close(cell);
-        if close == 0 || !self.pools {
-            return (cell, close);
+        if close == 0 {
+            return (cell, Verdict::default());
         }
-        let firsts = firsts();
-        if firsts == [0, 1, 2, 3] {
-            return (cell, close);
+        if !self.pools {
+            return (cell, Verdict { lanes: close, rivals: [close; 4] });
+        }
+        let ties = ties();
+        if ties == CellTies::NONE {
+            return (cell, self.rivals(cell, close));
         }
         // Who is not the first competes with nobody.
         let lowest = L::splat(L::Number::rounded(f64::from(f32::MIN)));
         let [mut rivals, mut equals] = [cell; 2];
-        for (place, first) in firsts.into_iter().enumerate() {
+        for (place, first) in ties.firsts().into_iter().enumerate() {
             if first < place {
                 rivals[place] = lowest;
                 equals[place] = equals[first];
             }
         }
-        (equals, self.close(rivals))
+        (equals, self.rivals(rivals, self.close(rivals)))
+    }
+
+    /// Who is not decided to be smaller than the largest, in the given lanes.
+    #[inline(always)]
+    fn rivals(self, cell: [L; 4], lanes: u32) -> Verdict {
+        let upper = L::larger_number(cell[0], cell[1]);
+        let largest = L::larger_number(upper, L::larger_number(cell[2], cell[3]));
+        let mut rivals = [0; 4];
+        for place in 0..4 {
+            rivals[place] = L::lanes_of(self.tolerance.wins(largest.minus(cell[place]))) & lanes;
+        }
+        Verdict { lanes, rivals }
     }
 
     /// The lanes whose choice is close.

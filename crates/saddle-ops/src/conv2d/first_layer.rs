@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     Pool, Real,
-    kernels::{Buffer, Lanes, Work},
+    kernels::{Lanes, Work},
 };
 use candle_core::DType;
 
@@ -24,26 +24,28 @@ use candle_core::DType;
 pub(super) struct FirstLayer<T> {
     /// For each output channel the least gap between two results that decides, for images up to 1, and its part that does
     /// not depend on the image; filled up with zeros.
-    gap: Buffer<T>,
-    bias_gap: Buffer<T>,
+    gap: Vec<T>,
+    bias_gap: Vec<T>,
     /// The largest sum of an output channel's weights' sizes.
     heaviest: f64,
 }
 
 /// What is known of one image, kept from image to image.
 #[derive(Default)]
-pub(super) struct Scratch {
+pub(super) struct Scratch<T> {
+    /// For each output channel the least gap that decides.
+    tolerances: Vec<T>,
     ties: Ties,
     close: Close,
+    /// What a close cell sees.
+    pixels: Vec<f64>,
 }
 
-/// The least gap that decides, for one image.
+/// What is close in one image.
 pub(super) struct Tolerance<'a, T> {
-    layer: &'a FirstLayer<T>,
-    largest: T,
     pools: bool,
     relu: bool,
-    scratch: &'a mut Scratch,
+    scratch: &'a mut Scratch<T>,
 }
 
 impl<T: Real> FirstLayer<T> {
@@ -55,7 +57,7 @@ impl<T: Real> FirstLayer<T> {
     /// Room for the bounds of a convolution that fits.
     pub(super) fn zeros(kernels: crate::Kernels, shape: &ConvShape) -> Self {
         let whole = shape.out_channels.next_multiple_of(T::lanes(kernels));
-        Self { gap: Buffer::zeros(whole), bias_gap: Buffer::zeros(whole), heaviest: 0.0 }
+        Self { gap: vec![T::ZERO; whole], bias_gap: vec![T::ZERO; whole], heaviest: 0.0 }
     }
 
     /// The bounds for weights `(out, 1, k, k)`.
@@ -85,7 +87,7 @@ impl<T: Real> Conv2d<T> {
         &'a self,
         padded: &[T],
         pool: &Pool,
-        scratch: &'a mut Scratch,
+        scratch: &'a mut Scratch<T>,
     ) -> Option<Tolerance<'a, T>> {
         let layer = self.first_layer.as_ref()?;
         let [rows, columns, _] = self.shape.output();
@@ -103,32 +105,48 @@ impl<T: Real> Conv2d<T> {
             return None;
         }
         scratch.close.clear();
+        scratch.tolerances.clear();
+        for (gap, bias_gap) in layer.gap.iter().zip(&layer.bias_gap) {
+            scratch.tolerances.push(*gap * largest + *bias_gap);
+        }
         if pools {
             T::dispatch(self.kernels, FindTies { ties: &mut scratch.ties, conv: self, padded });
         }
-        Some(Tolerance { layer, largest, pools, relu: pool.relu(), scratch })
+        Some(Tolerance { pools, relu: pool.relu(), scratch })
     }
 
-    /// The four results of a cell in one channel, summed in `f64`.
-    fn sum_exactly(&self, padded: &[T], channel: usize, [y, x]: [usize; 2]) -> [f64; 4] {
-        let (width, stride, kernel) =
-            (self.shape.padded()[1], self.shape.stride, self.shape.kernel);
-        let mut sums = [self.tile_bias[channel].double(); 4];
+    /// What a cell's four results see, in `f64`: rows of so many numbers.
+    fn cell_pixels(&self, padded: &[T], [y, x]: [usize; 2], pixels: &mut Vec<f64>) -> usize {
+        let (width, stride) = (self.shape.padded()[1], self.shape.stride);
+        let side = self.shape.kernel + stride;
+        pixels.clear();
+        for row in y * stride..y * stride + side {
+            let row = &padded[row * width + x * stride..][..side];
+            pixels.extend(row.iter().map(|pixel| pixel.double()));
+        }
+        side
+    }
+
+    /// The four results of a cell in one channel, summed in `f64`, of rows of `side` numbers that they see.
+    #[inline(always)]
+    fn sum_exactly(&self, pixels: &[f64], side: usize, stride: usize, channel: usize) -> [f64; 4] {
+        let kernel = self.shape.kernel;
+        let [mut upper, mut lower] = [[self.tile_bias[channel].double(); 2]; 2];
         for ky in 0..kernel {
             let from = (ky * self.shape.out_channels + channel) * self.row;
             let weights = &self.rows[from..][..kernel];
-            let [upper, lower] = [y, y + 1]
-                .map(|y| &padded[(y * stride + ky) * width + x * stride..][..kernel + stride]);
+            let above = &pixels[ky * side..][..kernel + stride];
+            let below = &pixels[(ky + stride) * side..][..kernel + stride];
             // The sums of the four places side by side, so that none waits for itself.
-            for (kx, weight) in weights.iter().enumerate() {
-                let weight = weight.double();
-                sums[0] += weight * upper[kx].double();
-                sums[1] += weight * upper[kx + stride].double();
-                sums[2] += weight * lower[kx].double();
-                sums[3] += weight * lower[kx + stride].double();
+            for kx in 0..kernel {
+                let weight = weights[kx].double();
+                for place in 0..2 {
+                    upper[place] += weight * above[kx + place * stride];
+                    lower[place] += weight * below[kx + place * stride];
+                }
             }
         }
-        sums
+        [upper[0], upper[1], lower[0], lower[1]]
     }
 }
 
@@ -141,21 +159,26 @@ impl<T: Real> Tolerance<'_, T> {
         first: usize,
         cell: [L; 4],
     ) {
-        let tolerance = L::load(&self.layer.gap[first..])
-            .mul_add(L::splat(self.largest), L::load(&self.layer.bias_gap[first..]));
-        let Scratch { ties, close } = &mut *self.scratch;
+        let Scratch { tolerances, ties, close, .. } = &mut *self.scratch;
+        let tolerance = L::load(&tolerances[first..]);
         let judge = Judge { tolerance, pools: self.pools, relu: self.relu };
-        let (_, lanes) = judge.decide(cell, || ties.firsts(corner));
-        close.push(corner, first, lanes);
+        let (_, verdict) = judge.decide(cell, || ties.of_cell(corner));
+        close.push(corner, first, verdict);
     }
 
     /// Makes the choices that are close, over what was written.
     pub(super) fn settle(self, conv: &Conv2d<T>, padded: &[T], target: &mut Target<'_, T>) {
         let window = if self.pools { 2 } else { 1 };
-        for cell in &self.scratch.close.cells {
+        let Scratch { close, pixels, .. } = self.scratch;
+        for cell in &close.cells {
+            let side = conv.cell_pixels(padded, cell.corner, pixels);
             for channel in cell.channels().take_while(|channel| *channel < conv.shape.out_channels)
             {
-                let sums = conv.sum_exactly(padded, channel, cell.corner);
+                // A number that the compiler knows makes neighbours of the two places of a row.
+                let sums = match conv.shape.stride {
+                    1 => conv.sum_exactly(pixels, side, 1, channel),
+                    stride => conv.sum_exactly(pixels, side, stride, channel),
+                };
                 target.put_lane(window, cell.corner, channel, sums);
             }
         }

@@ -25,7 +25,7 @@ use crate::{
 #[derive(Default)]
 pub struct ForwardScratch<T> {
     map: Vec<T>,
-    first_layer: first_layer::Scratch,
+    first_layer: first_layer::Scratch<T>,
     winograd: winograd::Scratch<T>,
 }
 

@@ -92,9 +92,10 @@ impl ConvShape {
     }
 
     /// `[height, width, channels]` of the input with its border.
+    #[inline(always)]
     pub fn padded(&self) -> [usize; 3] {
-        let [height, width] = self.size.map(|side| side + 2 * self.padding);
-        [height, width, self.in_channels]
+        let border = 2 * self.padding;
+        [self.size[0] + border, self.size[1] + border, self.in_channels]
     }
 
     /// `[height, width, channels]` of the result.

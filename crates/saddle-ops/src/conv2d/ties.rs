@@ -49,25 +49,51 @@ impl Ties {
         }
     }
 
-    /// For each place of the cell at `corner` the first one that sees the same numbers.
+    /// Which neighbours within the cell at `corner` see the same numbers.
     #[inline(always)]
-    pub(in crate::conv2d) fn firsts(&self, [y, x]: [usize; 2]) -> [usize; 4] {
-        let is =
-            |rows: &[u64], y: usize, x: usize| rows.get(y).is_some_and(|row| row >> x & 1 == 1);
-        let [upper, lower] = [is(&self.across, y, x), is(&self.across, y + 1, x)];
-        let [left, right] = [is(&self.down, y, x), is(&self.down, y, x + 1)];
-        let second = usize::from(!upper);
-        let third = match (left, lower && right) {
-            (true, _) => 0,
-            (false, true) => second,
-            (false, false) => 2,
+    pub(in crate::conv2d) fn of_cell(&self, [y, x]: [usize; 2]) -> CellTies {
+        if y + 1 >= self.across.len() {
+            return CellTies::NONE;
+        }
+        let [upper, lower, down] = [self.across[y], self.across[y + 1], self.down[y]];
+        CellTies(((upper >> x & 1) | (lower >> x & 1) << 1 | (down >> x & 3) << 2) as u8 & 15)
+    }
+}
+
+/// Which neighbours within a cell are equal: the upper two, the lower two, the left two and the right two, bit by bit.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::conv2d) struct CellTies(u8);
+
+impl CellTies {
+    /// Each place is its own.
+    pub(in crate::conv2d) const NONE: Self = Self(0);
+
+    /// For each place of the cell the first one that sees the same numbers.
+    #[inline(always)]
+    pub(in crate::conv2d) fn firsts(self) -> [usize; 4] {
+        const FIRSTS: [[usize; 4]; 16] = {
+            let mut firsts = [[0; 4]; 16];
+            let mut bits = 0;
+            while bits < 16 {
+                let [upper, lower] = [bits & 1 != 0, bits & 2 != 0];
+                let [left, right] = [bits & 4 != 0, bits & 8 != 0];
+                let second = if upper { 0 } else { 1 };
+                let third = match (left, lower && right) {
+                    (true, _) => 0,
+                    (false, true) => second,
+                    (false, false) => 2,
+                };
+                let fourth = match (right, lower) {
+                    (true, _) => second,
+                    (false, true) => third,
+                    (false, false) => 3,
+                };
+                firsts[bits] = [0, second, third, fourth];
+                bits += 1;
+            }
+            firsts
         };
-        let fourth = match (right, lower) {
-            (true, _) => second,
-            (false, true) => third,
-            (false, false) => 3,
-        };
-        [0, second, third, fourth]
+        FIRSTS[usize::from(self.0)]
     }
 }
 

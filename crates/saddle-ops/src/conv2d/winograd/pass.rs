@@ -228,7 +228,7 @@ impl<T: Real> Pass<'_, T> {
                         let corner = [y + row, x + column];
                         let judge = Judge { tolerance, pools, relu };
                         let ties = &self.scratch.ties;
-                        let (cell, close) = judge.decide(cell, || ties.firsts(corner));
+                        let (cell, close) = judge.decide(cell, || ties.of_cell(corner));
                         target.put_cell::<L>(*window, corner, first, cell);
                         self.scratch.close.push(corner, first, close);
                     }
