@@ -172,6 +172,19 @@ pub trait Real: WithDType + Default + sealed::Sealed {
     #[doc(hidden)]
     fn double(self) -> f64;
 
+    /// A number of a list and its place, in one word where both fit: a single load brings them, and the number reaches all
+    /// lanes of a register without another, where loads are what a product waits for.
+    #[doc(hidden)]
+    type Entry: Copy + Default + Send + Sync + 'static;
+
+    /// The number with its place.
+    #[doc(hidden)]
+    fn at(self, place: u32) -> Self::Entry;
+
+    /// An entry's place and number.
+    #[doc(hidden)]
+    fn of(entry: Self::Entry) -> (u32, Self);
+
     /// Numbers in one register of this path.
     #[doc(hidden)]
     fn lanes(kernels: Kernels) -> usize;
@@ -217,6 +230,18 @@ impl Real for f32 {
     #[inline(always)]
     fn double(self) -> f64 {
         f64::from(self)
+    }
+
+    type Entry = u64;
+
+    #[inline(always)]
+    fn at(self, place: u32) -> u64 {
+        u64::from(self.to_bits()) << u32::BITS | u64::from(place)
+    }
+
+    #[inline(always)]
+    fn of(entry: u64) -> (u32, Self) {
+        (entry as u32, Self::from_bits((entry >> u32::BITS) as u32))
     }
 
     #[inline(always)]
@@ -312,6 +337,18 @@ impl Real for f64 {
     #[inline(always)]
     fn double(self) -> f64 {
         self
+    }
+
+    type Entry = (u32, Self);
+
+    #[inline(always)]
+    fn at(self, place: u32) -> (u32, Self) {
+        (place, self)
+    }
+
+    #[inline(always)]
+    fn of(entry: (u32, Self)) -> (u32, Self) {
+        entry
     }
 
     #[inline(always)]

@@ -10,12 +10,11 @@ use std::ops::Range;
 /// with their values.
 ///
 /// One value is refilled image after image, so that its lists are allocated once.
-pub struct SparseCotangent<T> {
+pub struct SparseCotangent<T: Real> {
     shape: [usize; 3],
     places: Vec<Place>,
-    /// Side by side: an entry's channel and its value.
-    channels: Vec<u32>,
-    values: Vec<T>,
+    /// Channels and their values.
+    entries: Vec<T::Entry>,
 }
 
 /// A place of the result and where its entries end; they begin where those of the place before end.
@@ -28,14 +27,11 @@ pub(super) struct Place {
 
 /// The entries of a place, a value for each channel.
 #[derive(Clone, Copy)]
-pub(super) struct Entries<'a, T> {
-    pub(super) channels: &'a [u32],
-    pub(super) values: &'a [T],
-}
+pub(super) struct Entries<'a, T: Real>(&'a [T::Entry]);
 
 impl<T: Real> Default for SparseCotangent<T> {
     fn default() -> Self {
-        Self { shape: [0; 3], places: Vec::new(), channels: Vec::new(), values: Vec::new() }
+        Self { shape: [0; 3], places: Vec::new(), entries: Vec::new() }
     }
 }
 
@@ -131,7 +127,7 @@ impl<T: Real> SparseCotangent<T> {
 
     #[inline(always)]
     fn entries(&self, list: Range<usize>) -> Entries<'_, T> {
-        Entries { channels: &self.channels[list.clone()], values: &self.values[list] }
+        Entries(&self.entries[list])
     }
 
     fn clear(&mut self, shape: [usize; 3]) {
@@ -144,9 +140,8 @@ impl<T: Real> SparseCotangent<T> {
     fn reserve(&mut self, channels: usize) -> usize {
         let start = self.count();
         let needed = start + channels + WIDEST;
-        if self.values.len() < needed {
-            self.values.resize(2 * needed, T::ZERO);
-            self.channels.resize(2 * needed, 0);
+        if self.entries.len() < needed {
+            self.entries.resize(2 * needed, T::Entry::default());
         }
         start
     }
@@ -168,13 +163,11 @@ impl<T: Real> SparseCotangent<T> {
             let from = i * L::COUNT;
             let values = L::load(values);
             let mask = L::both(values.is_live(), keep_register(from));
-            let (to, channels) = (&mut self.values[end..], &mut self.channels[end..]);
-            end += values.compress(mask, from as u32, to, channels);
+            end += values.list(mask, from as u32, &mut self.entries[end..]);
         }
         for (channel, value) in values.iter().enumerate().skip(tail) {
             // Every entry is written, and counted only if it is kept: no branch to mispredict.
-            self.values[end] = *value;
-            self.channels[end] = channel as u32;
+            self.entries[end] = value.at(channel as u32);
             end += usize::from((*value != T::ZERO) & keep(channel));
         }
         self.close(row, column, end);
@@ -191,16 +184,19 @@ impl<T: Real> SparseCotangent<T> {
 
 impl<T: Real> Entries<'_, T> {
     /// No entries.
-    pub(super) const NONE: Self = Self { channels: &[], values: &[] };
+    pub(super) const NONE: Self = Self(&[]);
 
     /// Channels and values, in order.
     #[inline(always)]
     pub(super) fn iter(&self) -> impl Iterator<Item = (usize, T)> {
-        self.channels.iter().zip(self.values).map(|(channel, value)| (*channel as usize, *value))
+        self.0.iter().map(|entry| {
+            let (channel, value) = T::of(*entry);
+            (channel as usize, value)
+        })
     }
 }
 
-struct FillDense<'a, T> {
+struct FillDense<'a, T: Real> {
     list: &'a mut SparseCotangent<T>,
     cotangent: &'a [T],
 }
@@ -218,7 +214,7 @@ impl<T: Real> Work<T> for FillDense<'_, T> {
     }
 }
 
-struct FillPooled<'a, T> {
+struct FillPooled<'a, T: Real> {
     list: &'a mut SparseCotangent<T>,
     pool: &'a Pool,
     cotangent: &'a [T],

@@ -62,7 +62,7 @@ impl<T: Real> Conv2d<T> {
 /// Numbers of `f32` that stay in the first-level cache beside an image.
 const CACHED: usize = 10 << 10;
 
-struct Scatter<'a, T> {
+struct Scatter<'a, T: Real> {
     conv: &'a Conv2d<T>,
     cotangent: &'a SparseCotangent<T>,
     gradient: &'a mut [T],

@@ -131,7 +131,7 @@ impl<T: Real> Cells<'_, T> {
         let Self { conv, pool, cotangent, winners, gradient } = self;
         let [rows, columns, channels] = pool.output();
         let [_, width, in_channels] = conv.shape.padded();
-        let mut list = Listed { values: [T::ZERO; MOST], indices: [0; MOST], count: 0 };
+        let mut list = Listed { entries: [T::Entry::default(); MOST], count: 0 };
         let step = WINDOW * conv.shape.stride;
         for row in 0..rows {
             for column in (0..APART).flat_map(|first| (first..columns).step_by(APART)) {
@@ -160,10 +160,9 @@ const PART: usize = 64;
 /// Entries of a list, and room for a register behind them.
 const MOST: usize = PART + WIDEST;
 
-/// A cell's live channels: the cotangent's value and the patch's number in the table.
-struct Listed<T> {
-    values: [T; MOST],
-    indices: [u32; MOST],
+/// A cell's live channels: the patch's number in the table and the cotangent's value.
+struct Listed<T: Real> {
+    entries: [T::Entry; MOST],
     count: usize,
 }
 
@@ -181,14 +180,12 @@ impl<T: Real> Listed<T> {
         let tail = values.len() - registers.remainder().len();
         for (i, values) in registers.enumerate() {
             let at = i * L::COUNT;
-            let (to, indices) = (&mut self.values[self.count..], &mut self.indices[self.count..]);
-            let number = (first + at) as u32;
-            self.count +=
-                L::load(values).compress_marked(&marks[at..], number, channels as u32, to, indices);
+            let (number, to) = ((first + at) as u32, &mut self.entries[self.count..]);
+            self.count += L::load(values).list_marked(&marks[at..], number, channels as u32, to);
         }
         for (at, (value, mark)) in values.iter().zip(marks).enumerate().skip(tail) {
-            self.values[self.count] = *value;
-            self.indices[self.count] = (first + at + usize::from(*mark) * channels) as u32;
+            let index = first + at + usize::from(*mark) * channels;
+            self.entries[self.count] = value.at(index as u32);
             self.count += usize::from(*mark != crate::DEAD);
         }
     }
@@ -199,10 +196,10 @@ impl<T: Real> Listed<T> {
         let length = conv.shape.table_patch();
         let registers = ROWS * ROW / L::COUNT;
         let mut sums = [L::splat(T::ZERO); ROW * ROW / 4];
-        let listed = self.values[..self.count].iter().zip(&self.indices[..self.count]);
-        for (value, index) in listed {
-            let patch = &conv.table[*index as usize * length..][..ROWS * ROW];
-            let value = L::splat(*value);
+        for entry in &self.entries[..self.count] {
+            let (index, value) = T::of(*entry);
+            let patch = &conv.table[index as usize * length..][..ROWS * ROW];
+            let value = L::splat(value);
             for (i, sum) in sums[..registers].iter_mut().enumerate() {
                 *sum = value.mul_add(L::load(&patch[i * L::COUNT..]), *sum);
             }

@@ -117,6 +117,35 @@ pub trait Lanes: Masks {
         lanes[0]
     }
 
+    /// [`Masks::compress`] into a list.
+    #[inline(always)]
+    fn list(
+        self,
+        mask: Self::Mask,
+        first: u32,
+        entries: &mut [<Self::Number as Real>::Entry],
+    ) -> usize {
+        let (mut values, mut indices) = ([Self::Number::ZERO; WIDEST], [0; WIDEST]);
+        let count = self.compress(mask, first, &mut values, &mut indices);
+        write_entries(&values, &indices, &mut entries[..Self::COUNT]);
+        count
+    }
+
+    /// [`Masks::compress_marked`] into a list.
+    #[inline(always)]
+    fn list_marked(
+        self,
+        marks: &[u8],
+        first: u32,
+        step: u32,
+        entries: &mut [<Self::Number as Real>::Entry],
+    ) -> usize {
+        let (mut values, mut indices) = ([Self::Number::ZERO; WIDEST], [0; WIDEST]);
+        let count = self.compress_marked(marks, first, step, &mut values, &mut indices);
+        write_entries(&values, &indices, &mut entries[..Self::COUNT]);
+        count
+    }
+
     /// Transposes a tile of [`Lanes::COUNT`] rows and columns; rows are `from_stride` and `to_stride` numbers apart.
     #[inline(always)]
     fn transpose(
@@ -169,6 +198,14 @@ fn interleave_one_by_one<L: Lanes>(first: L, second: L) -> [L; 2] {
         [firsts[i], seconds[i]] = firsts[i].interleave(seconds[i]);
     }
     [L::load(&firsts), L::load(&seconds)]
+}
+
+/// Writes numbers and their places as entries.
+#[inline(always)]
+fn write_entries<T: Real>(values: &[T], places: &[u32], entries: &mut [T::Entry]) {
+    for i in 0..entries.len() {
+        entries[i] = values[i].at(places[i]);
+    }
 }
 
 /// Writes numbers, in order, to as many places that need not hold any yet.

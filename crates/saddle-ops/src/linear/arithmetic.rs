@@ -24,7 +24,7 @@ pub(super) trait Arithmetic<T: Real>: Send + Sync {
 
     /// Puts the factor of each [`Arithmetic::STEP`] numbers of a list in the place of the first of them. There is room behind
     /// the list to fill up the last; returns where it ends then.
-    fn factors(places: &mut [u32], values: &mut [T], list: Range<usize>) -> usize;
+    fn factors(entries: &mut [T::Entry], list: Range<usize>) -> usize;
 
     /// Adds to each row's sums its factor times the [`Arithmetic::STEP`] given rows of the right matrix.
     fn add<L: Lanes<Number = T>, const V: usize, const R: usize>(
@@ -51,7 +51,7 @@ impl<T: Real> Arithmetic<T> for Numbers {
     }
 
     #[inline(always)]
-    fn factors(_: &mut [u32], _: &mut [T], list: Range<usize>) -> usize {
+    fn factors(_: &mut [T::Entry], list: Range<usize>) -> usize {
         list.end
     }
 
@@ -87,13 +87,15 @@ impl<T: Real> Arithmetic<T> for Pairs {
     }
 
     #[inline(always)]
-    fn factors(places: &mut [u32], values: &mut [T], list: Range<usize>) -> usize {
+    fn factors(entries: &mut [T::Entry], list: Range<usize>) -> usize {
         let end = list.start + list.len().next_multiple_of(2);
         if end > list.end {
-            (places[list.end], values[list.end]) = (places[list.end - 1], T::ZERO);
+            let (place, _) = T::of(entries[list.end - 1]);
+            entries[list.end] = T::ZERO.at(place);
         }
-        for [first, second] in values[list.start..end].as_chunks_mut().0 {
-            *first = T::pair(*first, *second);
+        for [first, second] in entries[list.start..end].as_chunks_mut().0 {
+            let ((place, number), (_, next)) = (T::of(*first), T::of(*second));
+            *first = T::pair(number, next).at(place);
         }
         end
     }

@@ -15,9 +15,8 @@ use std::marker::PhantomData;
 ///
 /// The lists lie in the order in which a panel reads them: for each block one of each row.
 #[derive(Default)]
-pub(super) struct Live<T> {
-    places: Vec<u32>,
-    values: Vec<T>,
+pub(super) struct Live<T: Real> {
+    entries: Vec<T::Entry>,
     /// Where each list begins, and where the last one ends.
     bounds: Vec<u32>,
     /// How many numbers of each row live.
@@ -42,9 +41,8 @@ impl<T: Real> Live<T> {
             self.counts.resize(rows, u32::MAX);
         } else {
             let length = left.values.len() + rows * self.blocks + WIDEST;
-            if self.places.len() < length {
-                self.places.resize(length, 0);
-                self.values.resize(length, T::ZERO);
+            if self.entries.len() < length {
+                self.entries.resize(length, T::Entry::default());
             }
             self.counts.resize(rows, 0);
             T::dispatch(kernels, List { live: self, left, arithmetic: PhantomData::<A> });
@@ -89,30 +87,28 @@ impl<T: Real> Live<T> {
     pub(super) fn lists(&self, block: usize) -> Lists<'_, T> {
         let rows = self.counts.len();
         let bounds = self.bounds.get(block * rows..=(block + 1) * rows).unwrap_or_default();
-        Lists { places: &self.places, values: &self.values, bounds }
+        Lists { entries: &self.entries, bounds }
     }
 }
 
 /// The lists of all rows in one block of the inner dimension.
 #[derive(Clone, Copy)]
-pub(super) struct Lists<'a, T> {
-    places: &'a [u32],
-    values: &'a [T],
+pub(super) struct Lists<'a, T: Real> {
+    entries: &'a [T::Entry],
     bounds: &'a [u32],
 }
 
-impl<'a, T> Lists<'a, T> {
-    /// The living numbers of one row: their places, all below the inner dimension, and at the first of each
+impl<'a, T: Real> Lists<'a, T> {
+    /// The living numbers of one row: their places, all below the inner dimension, and with the first of each
     /// [`Arithmetic::STEP`] their factor.
     #[inline(always)]
-    pub(super) fn row(&self, row: usize) -> (&'a [u32], &'a [T]) {
-        let list = self.bounds[row] as usize..self.bounds[row + 1] as usize;
-        (&self.places[list.clone()], &self.values[list])
+    pub(super) fn row(&self, row: usize) -> &'a [T::Entry] {
+        &self.entries[self.bounds[row] as usize..self.bounds[row + 1] as usize]
     }
 }
 
 /// Lists, waiting for their registers.
-struct List<'a, T, A> {
+struct List<'a, T: Real, A> {
     live: &'a mut Live<T>,
     left: Left<'a, T>,
     arithmetic: PhantomData<A>,
@@ -126,7 +122,7 @@ impl<T: Real, A: Arithmetic<T>> Work<T> for List<'_, T, A> {
         /// Rows that are asked for before their turn: no processor guesses which part of which row comes next.
         const AHEAD: usize = 12;
         let Self { live, left, .. } = self;
-        let Live { places, values, bounds, counts, blocks, block, .. } = live;
+        let Live { entries, bounds, counts, blocks, block, .. } = live;
         let mut end = 0;
         bounds.push(0);
         for index in 0..*blocks {
@@ -145,15 +141,14 @@ impl<T: Real, A: Arithmetic<T>> Work<T> for List<'_, T, A> {
                 for (register, numbers) in registers.enumerate() {
                     let numbers = L::load(numbers);
                     let first = (first + register * L::COUNT) as u32;
-                    let (values, places) = (&mut values[end..], &mut places[end..]);
-                    end += numbers.compress(numbers.is_live(), first, values, places);
+                    end += numbers.list(numbers.is_live(), first, &mut entries[end..]);
                 }
                 for (i, value) in row.iter().enumerate().skip(whole) {
-                    (places[end], values[end]) = ((first + i) as u32, *value);
+                    entries[end] = value.at((first + i) as u32);
                     end += usize::from(*value != T::ZERO);
                 }
                 *count += (end - before) as u32;
-                end = A::factors(places, values, before..end);
+                end = A::factors(entries, before..end);
                 bounds.push(end as u32);
             }
         }

@@ -53,7 +53,7 @@ pub struct Linear<T> {
 
 /// Memory that the passes of linear layers use and whoever runs them keeps.
 #[derive(Default)]
-pub struct LinearScratch<T> {
+pub struct LinearScratch<T: Real> {
     shares: Shares<T>,
     /// The batch, its rows laid out like those of weights.
     batch: Option<Matrix<T>>,

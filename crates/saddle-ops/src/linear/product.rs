@@ -36,7 +36,7 @@ pub(super) struct Right<'a, T> {
 
 /// What threads need besides the factors.
 #[derive(Default)]
-pub(super) struct Shares<T> {
+pub(super) struct Shares<T: Real> {
     /// One for each thread.
     scratch: Vec<Scratch<T>>,
     /// Lists of the left rows where threads share the columns.
@@ -47,7 +47,7 @@ pub(super) struct Shares<T> {
 
 /// What one thread needs besides the factors.
 #[derive(Default)]
-struct Scratch<T> {
+struct Scratch<T: Real> {
     /// Lists of the left rows that are this thread's.
     live: Live<T>,
     /// Sums that wait for the next block.
@@ -107,7 +107,7 @@ pub(super) fn multiply<T: Real, A: Arithmetic<T>>(
 }
 
 /// A product, waiting for its registers.
-struct Product<'a, T, A> {
+struct Product<'a, T: Real, A> {
     left: Left<'a, T>,
     live: &'a Live<T>,
     right: Right<'a, T>,
@@ -215,10 +215,11 @@ fn take_living<L: Lanes, A: Arithmetic<L::Number>, const V: usize>(
 ) {
     let length = V / A::STEP * L::COUNT;
     let mut sums = [[L::splat(L::Number::ZERO); V]];
-    let (places, values) = lists.row(row);
-    for (living, value) in places.chunks_exact(A::STEP).zip(values.chunks_exact(A::STEP)) {
-        let factor = L::splat(value[0]);
-        let (first, second) = (living[0] as usize * length, living[A::STEP - 1] as usize * length);
+    for living in lists.row(row).chunks_exact(A::STEP) {
+        let (first, factor) = L::Number::of(living[0]);
+        let (second, _) = L::Number::of(living[A::STEP - 1]);
+        let factor = L::splat(factor);
+        let (first, second) = (first as usize * length, second as usize * length);
         // SAFETY: the list's places are places in a row of `inner` numbers, and the panel holds as many rows of `length`.
         let pair = unsafe {
             [
@@ -311,7 +312,7 @@ fn end<L: Lanes, A: Arithmetic<L::Number>, const V: usize>(
 
 /// Where a row of the result lies in a panel of `width`, or the rest of one.
 #[inline(always)]
-fn result<'a, T, A>(
+fn result<'a, T: Real, A>(
     work: &'a mut Product<'_, T, A>,
     row: usize,
     place: Place,

@@ -11,7 +11,7 @@ use crate::{Error, Layer, Result};
 const WIDE: usize = 128;
 
 /// The layers, packed.
-pub(super) struct RowPart<T> {
+pub(super) struct RowPart<T: Real> {
     steps: Vec<Step<T>>,
     scratch: Store<LinearScratch<T>>,
 }
