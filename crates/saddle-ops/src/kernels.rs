@@ -62,7 +62,8 @@ impl Kernels {
     /// Raised by whoever changes a bit of what `f32` or `f64` kernels round to, on any path: results that were made with others
     /// are not to be mistaken for these.
     ///
-    /// 2: short tiles of transformed convolutions, and choices that are close by a bound of their own.
+    /// 2: short tiles of transformed convolutions, choices that are close by a bound of their own, longer blocks behind hidden
+    /// layers.
     pub const REVISION: u32 = 2;
 
     /// The fastest set that this processor has.

@@ -16,6 +16,10 @@ pub(super) trait Arithmetic<T: Real>: Send + Sync {
     /// of the result, and the same on every path.
     const BLOCK: usize;
 
+    /// The same for a left factor of which most columns are zero in all rows, as a hidden layer's cotangents: many rows of
+    /// a block are never read.
+    const SCARCE_BLOCK: usize;
+
     /// Runs `work` with registers that this is made for.
     fn dispatch<W: Work<T>>(kernels: Kernels, work: W) -> W::Output;
 
@@ -40,6 +44,7 @@ pub(super) struct Numbers;
 impl<T: Real> Arithmetic<T> for Numbers {
     const STEP: usize = 1;
     const BLOCK: usize = 64;
+    const SCARCE_BLOCK: usize = 96;
 
     fn dispatch<W: Work<T>>(kernels: Kernels, work: W) -> W::Output {
         T::dispatch(kernels, work)
@@ -76,6 +81,7 @@ pub(super) struct Pairs;
 impl<T: Real> Arithmetic<T> for Pairs {
     const STEP: usize = 2;
     const BLOCK: usize = 112;
+    const SCARCE_BLOCK: usize = 112;
 
     fn dispatch<W: Work<T>>(kernels: Kernels, work: W) -> W::Output {
         T::dispatch_pairs(kernels, work)

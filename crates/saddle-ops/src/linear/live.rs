@@ -33,8 +33,8 @@ impl<T: Real> Live<T> {
     /// Lists the living numbers of each row as factors of a product. NaN is not zero.
     pub(super) fn list<A: Arithmetic<T>>(&mut self, kernels: Kernels, left: Left<'_, T>) {
         let rows = left.values.len() / left.inner;
-        self.block = A::BLOCK;
-        self.blocks = left.inner.div_ceil(A::BLOCK);
+        self.block = if left.scarce { A::SCARCE_BLOCK } else { A::BLOCK };
+        self.blocks = left.inner.div_ceil(self.block);
         self.bounds.clear();
         self.counts.clear();
         if left.zeros {

@@ -152,7 +152,7 @@ impl<T: Real> Linear<T> {
         scratch: &mut LinearScratch<T>,
     ) -> Result<()> {
         self.check("linear forward", batch, out)?;
-        let left = Left { values: batch, inner: self.inputs(), zeros: !self.finite };
+        let left = Left { values: batch, inner: self.inputs(), zeros: !self.finite, scarce: false };
         let right = Right { matrix: &self.forward, bias: Some(&self.bias), relu };
         self.multiply(left, right, out, scratch);
         Ok(())
@@ -170,7 +170,8 @@ impl<T: Real> Linear<T> {
         scratch: &mut LinearScratch<T>,
     ) -> Result<()> {
         self.check("linear input gradient", gradient, cotangent)?;
-        let left = Left { values: cotangent, inner: self.outputs(), zeros: !self.finite };
+        let left =
+            Left { values: cotangent, inner: self.outputs(), zeros: !self.finite, scarce: true };
         let right = Right { matrix: &self.backward, bias: None, relu: false };
         self.multiply(left, right, gradient, scratch);
         Ok(())
@@ -209,7 +210,7 @@ impl<T: Real> Linear<T> {
         let finite = copied.copy(batch)?;
         transposed.resize(cotangent.len(), T::ZERO);
         transpose(self.kernels, cotangent, outputs, transposed)?;
-        let left = Left { values: transposed, inner: rows, zeros: !finite };
+        let left = Left { values: transposed, inner: rows, zeros: !finite, scarce: false };
         let right = Right { matrix: copied, bias: None, relu: false };
         // Zeros would cost as much as Adam's whole pass over the weights.
         let mut weight = large_vector(inputs * outputs);

@@ -22,6 +22,8 @@ pub(super) struct Left<'a, T> {
     pub(super) inner: usize,
     /// Whether zeros are multiplied like all others.
     pub(super) zeros: bool,
+    /// Whether most columns are expected to be zero in all rows.
+    pub(super) scarce: bool,
 }
 
 /// The right factor and what becomes of the sums.
