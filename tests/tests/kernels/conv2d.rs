@@ -14,7 +14,7 @@ use saddle_tests::model::signed;
 pub(super) struct Case<T> {
     shape: ConvShape,
     pub(super) image: Vec<T>,
-    weight: Vec<T>,
+    pub(super) weight: Vec<T>,
     bias: Vec<T>,
     cotangent: Vec<T>,
 }

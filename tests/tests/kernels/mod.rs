@@ -5,6 +5,7 @@ mod conv2d;
 mod engine;
 mod first_layer;
 mod linear;
+mod lists;
 mod max_pool2d;
 mod paths;
 mod relu;

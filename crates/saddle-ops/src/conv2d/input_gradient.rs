@@ -2,11 +2,13 @@
 //!
 //! Sparse: each value that is not zero adds its channel's weights, times the value, to the patch under it. Numbers of the
 //! patch stay in registers while all channels of a place are added: all of them where there are registers enough and the
-//! weights stay in the first-level cache, else those under a row of the kernel, whose rows are then the outermost loop.
+//! weights stay in the first-level cache, else those under a row of the kernel, whose rows are then the outermost loop. Rows
+//! that lie in the border are left out.
 //! Dense: [`dense`](super::dense), or [`turned`](super::turned) where shape and `f32` allow it.
 
-use super::{Conv2d, SparseCotangent, cotangent::Entries, turned};
+use super::{Conv2d, ConvShape, SparseCotangent, cotangent::Entries, turned};
 use crate::{Error, Real, Result, kernels::Lanes, kernels::Work};
+use std::ops::Range;
 
 /// Buffers of the dense form, kept from image to image.
 #[derive(Default)]
@@ -17,8 +19,8 @@ pub struct InputGradientScratch<T> {
 }
 
 impl<T: Real> Conv2d<T> {
-    /// Cotangent of the padded input into `gradient`, which need not be clear before. What it holds in the slack
-    /// behind the image afterwards means nothing.
+    /// Cotangent of the input into the inside of `gradient`, which need not be clear before. What it holds in the border and in
+    /// the slack behind the image afterwards means nothing.
     ///
     /// # Errors
     ///
@@ -97,6 +99,16 @@ impl<T: Real> Work<T> for Scatter<'_, T> {
     }
 }
 
+impl ConvShape {
+    /// Rows of the result from which some of these rows of the kernel reach the image inside its border.
+    #[inline(always)]
+    fn rows_that_reach(&self, kernel: Range<usize>) -> Range<u32> {
+        let first = |row: usize| row.div_ceil(self.stride) as u32;
+        let (top, bottom) = (self.padding, self.padding + self.size[0]);
+        first((top + 1).saturating_sub(kernel.end))..first(bottom.saturating_sub(kernel.start))
+    }
+}
+
 impl<T: Real> Scatter<'_, T> {
     /// `ROWS` rows of the kernel at once, `N` registers of each.
     #[inline(always)]
@@ -108,7 +120,11 @@ impl<T: Real> Scatter<'_, T> {
         let between = width * channels;
         for (i, weights) in conv.rows.chunks_exact(ROWS * each).enumerate() {
             let weights: [&[T]; ROWS] = std::array::from_fn(|ky| &weights[ky * each..][..each]);
+            let rows = conv.shape.rows_that_reach(i * ROWS..(i + 1) * ROWS);
             cotangent.each(|place, entries| {
+                if !rows.contains(&place.row) {
+                    return;
+                }
                 let corner = [place.row, place.column].map(|i| i as usize * stride);
                 let from = (corner[0] + i * ROWS) * between + corner[1] * channels;
                 let sums = &mut gradient[from..];
@@ -151,7 +167,11 @@ impl<T: Real> Scatter<'_, T> {
         let [_, width, channels] = conv.shape.padded();
         let each = conv.shape.out_channels * conv.row;
         for (i, weights) in conv.rows.chunks_exact(each).enumerate() {
+            let rows = conv.shape.rows_that_reach(i..i + 1);
             cotangent.each_pair(|place, entries, neighbour| {
+                if !rows.contains(&place.row) {
+                    return;
+                }
                 let [row, column] = [place.row, place.column].map(|at| at as usize);
                 let line = &mut gradient[((row + i) * width + column) * channels..];
                 match neighbour {
