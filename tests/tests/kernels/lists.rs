@@ -1,5 +1,6 @@
 //! Input gradients from the list of what is not zero behind a pool, whose places come cell by cell, against the definition.
 
+use candle_core::DType;
 use proptest::prelude::*;
 use saddle_ops::{
     ConvShape, DEAD, InputGradientScratch, Kernels, Pool, Real, SparseCotangent,
@@ -46,14 +47,16 @@ fn gradients_behind_a_pool_are_the_definition<T: Real>(
         let mut scratch = InputGradientScratch::default();
         case.packed(kernels).input_gradient(&list, &mut padded, &mut scratch).expect("fits");
         let found = unpad(&shape, &padded);
-        if list.count() * 4 < 3 * shape.output_length() {
-            assert!(found == expected, "{shape:?} behind {window} on {kernels}");
-        } else {
-            // What may be transformed is near.
+        let may_be_transformed = T::DTYPE == DType::F32
+            && shape.out_channels.is_multiple_of(16)
+            && list.count() * 4 >= 3 * shape.output_length();
+        if may_be_transformed {
             let [found, expected] = [found, expected].map(|numbers| -> Vec<f64> {
                 numbers.iter().map(|number| number.to_f64()).collect()
             });
             assert!(largest_difference(&found, &expected) < 1e-3);
+        } else {
+            assert!(found == expected, "{shape:?} behind {window} on {kernels}");
         }
     }
 }
