@@ -147,32 +147,42 @@ impl<T: Real> RowPart<T> {
     ) -> Result<(&'a [T], Vec<Vec<T>>)> {
         let mut scratch = self.scratch.take(|_| true);
         let Tape { activations, cotangents: [cotangent, next] } = tape;
-        cotangent.clear();
-        cotangent.extend_from_slice(logits);
+        // Buffers only grow: what a product writes needs no zeros before.
+        let mut length = logits.len();
+        grow(cotangent, length).copy_from_slice(logits);
         let mut parameters = Vec::new();
         for (step, ends) in self.steps.iter().zip(activations.windows(2)).rev() {
             let [from, to] = [0, 1].map(|end| &ends[end][..ends[end].len() / all * count]);
+            let values = &mut cotangent[..length];
             if matches!(step, Step::Relu | Step::Linear { relu: true, .. }) {
-                for (value, activation) in cotangent.iter_mut().zip(to) {
+                for (value, activation) in values.iter_mut().zip(to) {
                     *value = if *activation <= T::ZERO { T::ZERO } else { *value };
                 }
             }
             if let Step::Linear { linear, .. } = step {
                 if wants_weights {
-                    let (weight, bias) = linear.weight_gradient(from, cotangent, &mut scratch)?;
+                    let (weight, bias) = linear.weight_gradient(from, values, &mut scratch)?;
                     parameters.extend([bias, weight]);
                 }
-                next.resize(from.len(), T::ZERO);
-                linear.input_gradient(cotangent, next, &mut scratch)?;
+                length = from.len();
+                linear.input_gradient(values, grow(next, length), &mut scratch)?;
                 std::mem::swap(cotangent, next);
             }
             if let Step::Dropout { layer, rate } = step {
-                drop_units(dropout, count, *layer, *rate, cotangent);
+                drop_units(dropout, count, *layer, *rate, &mut cotangent[..length]);
             }
         }
         parameters.reverse();
-        Ok((cotangent, parameters))
+        Ok((&cotangent[..length], parameters))
     }
+}
+
+/// So many places of a buffer, which hold any numbers.
+fn grow<T: Real>(buffer: &mut Vec<T>, length: usize) -> &mut [T] {
+    if buffer.len() < length {
+        buffer.resize(length, T::ZERO);
+    }
+    &mut buffer[..length]
 }
 
 /// Multiplies `count` rows of units or cotangents by a layer's factors, if there are any.
