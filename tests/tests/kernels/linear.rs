@@ -92,6 +92,12 @@ fn a_wide_linear_layer_is_the_definition() {
 }
 
 #[test]
+fn threads_that_share_lists_and_columns_find_the_definition() {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().expect("a few threads");
+    pool.install(|| agrees_with_naive::<f32>(128, 3100, 400, 6));
+}
+
+#[test]
 fn other_weights_may_be_packed_into_the_same_memory() {
     let (inputs, outputs) = (21, 17);
     let batch = eighths::<f32>(3 * inputs, 1);

@@ -9,18 +9,25 @@ use crate::{
     Kernels, Real,
     kernels::{Lanes, WIDEST, Work, prefetch},
 };
+use rayon::prelude::*;
 use std::marker::PhantomData;
+use std::ops::Range;
 
 /// For each row of a matrix its numbers that are not zero and their places, cut into blocks of the inner dimension.
 ///
 /// The lists lie in the order in which a panel reads them: for each block one of each row.
 #[derive(Default)]
 pub(super) struct Live<T: Real> {
+    /// As much room for each block as its lists could fill.
     entries: Vec<T::Entry>,
-    /// Where each list begins, and where the last one ends.
+    /// For each block where each row's list begins in its room, and where the last one ends.
     bounds: Vec<u32>,
-    /// How many numbers of each row live.
+    /// How many numbers of each row live, block after block.
+    parts: Vec<u32>,
+    /// How many of each row in all.
     counts: Vec<u32>,
+    /// Room of a block.
+    room: usize,
     blocks: usize,
     block: usize,
     /// The rows, in each group of [`GROUP`] those first that are taken whole.
@@ -30,22 +37,53 @@ pub(super) struct Live<T: Real> {
 }
 
 impl<T: Real> Live<T> {
-    /// Lists the living numbers of each row as factors of a product. NaN is not zero.
-    pub(super) fn list<A: Arithmetic<T>>(&mut self, kernels: Kernels, left: Left<'_, T>) {
+    /// Lists the living numbers of each row as factors of a product, on so many threads at most. NaN is not zero.
+    pub(super) fn list<A: Arithmetic<T>>(
+        &mut self,
+        kernels: Kernels,
+        left: Left<'_, T>,
+        threads: usize,
+    ) {
+        /// Fewest numbers that are worth waking a thread for.
+        const PART: usize = 1 << 17;
         let rows = left.values.len() / left.inner;
-        self.block = if left.scarce { A::SCARCE_BLOCK } else { A::BLOCK };
-        self.blocks = left.inner.div_ceil(self.block);
-        self.bounds.clear();
+        let block = if left.scarce { A::SCARCE_BLOCK } else { A::BLOCK };
+        self.block = block;
+        self.blocks = left.inner.div_ceil(block);
         self.counts.clear();
         if left.zeros {
+            self.bounds.clear();
             self.counts.resize(rows, u32::MAX);
         } else {
-            let length = left.values.len() + rows * self.blocks + WIDEST;
+            self.room = rows * block.next_multiple_of(A::STEP) + WIDEST;
+            let length = self.blocks * self.room;
             if self.entries.len() < length {
                 self.entries.resize(length, T::Entry::default());
             }
+            self.bounds.resize(self.blocks * (rows + 1), 0);
+            self.parts.resize(self.blocks * rows, 0);
+            let rooms = self.entries[..length].par_chunks_mut(self.room);
+            let bounds = self.bounds.par_chunks_mut(rows + 1);
+            let counts = self.parts.par_chunks_mut(rows);
+            let lists = rooms.zip(bounds).zip(counts).enumerate();
+            let parts = (left.values.len() / PART).clamp(1, threads);
+            lists.with_min_len((self.blocks / parts).max(1)).for_each(
+                |(index, ((entries, bounds), counts))| {
+                    let first = index * block;
+                    let places = first..left.inner.min(first + block);
+                    let arithmetic = PhantomData::<A>;
+                    T::dispatch(
+                        kernels,
+                        List { left, places, entries, bounds, counts, arithmetic },
+                    );
+                },
+            );
             self.counts.resize(rows, 0);
-            T::dispatch(kernels, List { live: self, left, arithmetic: PhantomData::<A> });
+            for counts in self.parts.chunks_exact(rows) {
+                for (sum, count) in self.counts.iter_mut().zip(counts) {
+                    *sum += count;
+                }
+            }
         }
         self.sort(left.inner);
     }
@@ -85,9 +123,9 @@ impl<T: Real> Live<T> {
     /// The lists of a block, if any row is not taken whole.
     #[inline(always)]
     pub(super) fn lists(&self, block: usize) -> Lists<'_, T> {
-        let rows = self.counts.len();
-        let bounds = self.bounds.get(block * rows..=(block + 1) * rows).unwrap_or_default();
-        Lists { entries: &self.entries, bounds }
+        let length = self.counts.len() + 1;
+        let bounds = self.bounds.get(block * length..(block + 1) * length).unwrap_or_default();
+        Lists { entries: self.entries.get(block * self.room..).unwrap_or_default(), bounds }
     }
 }
 
@@ -107,10 +145,14 @@ impl<'a, T: Real> Lists<'a, T> {
     }
 }
 
-/// Lists, waiting for their registers.
+/// Lists of all rows in one block, waiting for their registers.
 struct List<'a, T: Real, A> {
-    live: &'a mut Live<T>,
     left: Left<'a, T>,
+    /// The block's part of the inner dimension.
+    places: Range<usize>,
+    entries: &'a mut [T::Entry],
+    bounds: &'a mut [u32],
+    counts: &'a mut [u32],
     arithmetic: PhantomData<A>,
 }
 
@@ -121,36 +163,31 @@ impl<T: Real, A: Arithmetic<T>> Work<T> for List<'_, T, A> {
     fn run<L: Lanes<Number = T>>(self) {
         /// Rows that are asked for before their turn: no processor guesses which part of which row comes next.
         const AHEAD: usize = 12;
-        let Self { live, left, .. } = self;
-        let Live { entries, bounds, counts, blocks, block, .. } = live;
+        let Self { left, places, entries, bounds, counts, .. } = self;
         let mut end = 0;
-        bounds.push(0);
-        for index in 0..*blocks {
-            let first = index * *block;
-            let length = (*block).min(left.inner - first);
-            for (row, count) in counts.iter_mut().enumerate() {
-                let from = row * left.inner + first;
-                let ahead = from + AHEAD * left.inner;
-                if ahead + length <= left.values.len() {
-                    left.values[ahead..ahead + length].chunks(LINE).for_each(prefetch);
-                }
-                let row = &left.values[from..from + length];
-                let before = end;
-                let registers = row.chunks_exact(L::COUNT);
-                let whole = row.len() - registers.remainder().len();
-                for (register, numbers) in registers.enumerate() {
-                    let numbers = L::load(numbers);
-                    let first = (first + register * L::COUNT) as u32;
-                    end += numbers.list(numbers.is_live(), first, &mut entries[end..]);
-                }
-                for (i, value) in row.iter().enumerate().skip(whole) {
-                    entries[end] = value.at((first + i) as u32);
-                    end += usize::from(*value != T::ZERO);
-                }
-                *count += (end - before) as u32;
-                end = A::factors(entries, before..end);
-                bounds.push(end as u32);
+        bounds[0] = 0;
+        for (row, count) in counts.iter_mut().enumerate() {
+            let from = row * left.inner + places.start;
+            let ahead = from + AHEAD * left.inner;
+            if ahead + places.len() <= left.values.len() {
+                left.values[ahead..ahead + places.len()].chunks(LINE).for_each(prefetch);
             }
+            let numbers = &left.values[from..from + places.len()];
+            let before = end;
+            let registers = numbers.chunks_exact(L::COUNT);
+            let whole = numbers.len() - registers.remainder().len();
+            for (register, numbers) in registers.enumerate() {
+                let numbers = L::load(numbers);
+                let first = (places.start + register * L::COUNT) as u32;
+                end += numbers.list(numbers.is_live(), first, &mut entries[end..]);
+            }
+            for (i, value) in numbers.iter().enumerate().skip(whole) {
+                entries[end] = value.at((places.start + i) as u32);
+                end += usize::from(*value != T::ZERO);
+            }
+            *count = (end - before) as u32;
+            end = A::factors(entries, before..end);
+            bounds[row + 1] = end as u32;
         }
     }
 }

@@ -27,6 +27,7 @@ mod matrix;
 mod naive;
 mod precision;
 mod product;
+mod strip;
 
 pub use matrix::transpose;
 pub use naive::{linear as linear_naive, linear_gradients as linear_gradients_naive};

@@ -6,6 +6,7 @@
 use super::arithmetic::Arithmetic;
 use super::live::{Lists, Live};
 use super::matrix::{LINE, Matrix, WIDE};
+use super::strip::Strip;
 use crate::{
     Kernels, Real,
     kernels::{Buffer, Lanes, WIDEST, Work, prefetch, write_numbers},
@@ -43,8 +44,6 @@ pub(super) struct Shares<T: Real> {
     scratch: Vec<Scratch<T>>,
     /// Lists of the left rows where threads share the columns.
     live: Live<T>,
-    /// Results of threads that share the columns.
-    columns: Vec<T>,
 }
 
 /// What one thread needs besides the factors.
@@ -58,6 +57,9 @@ struct Scratch<T: Real> {
 
 /// `left * right` on all threads into `out`, row after row, in memory that need not hold numbers yet; all of it does
 /// afterwards.
+///
+/// Threads share the columns if there are enough of them: each reads its part of the right matrix then, which is far larger
+/// than the left one and comes from far away. Rows beyond a [`GROUP`] read it once more anyway.
 pub(super) fn multiply<T: Real, A: Arithmetic<T>>(
     kernels: Kernels,
     left: Left<'_, T>,
@@ -65,8 +67,8 @@ pub(super) fn multiply<T: Real, A: Arithmetic<T>>(
     out: &mut [MaybeUninit<T>],
     shares: &mut Shares<T>,
 ) {
-    /// Fewest rows for which a thread reads the right matrix alone.
-    const ROWS: usize = 24;
+    /// Fewest rows that are worth a thread of their own.
+    const ROWS: usize = 12;
     let Left { values, inner, .. } = left;
     let rows = values.len() / inner;
     let threads = rayon::current_num_threads();
@@ -74,38 +76,33 @@ pub(super) fn multiply<T: Real, A: Arithmetic<T>>(
         return;
     }
     let (columns, width) = (out.len() / rows, right.matrix.width() * A::STEP);
-    let Shares { scratch, live, columns: results } = shares;
-    if threads == 1 || rows >= ROWS || columns <= width {
-        let share = if rows >= ROWS { rows.div_ceil(threads).max(ROWS / 2) } else { rows };
-        scratch.resize_with(rows.div_ceil(share), Scratch::default);
-        let parts = out.par_chunks_mut(share * columns).zip(values.par_chunks(share * inner));
-        parts.zip(scratch).for_each(|((out, values), Scratch { live, sums })| {
-            let left = Left { values, ..left };
-            live.list::<A>(kernels, left);
+    let Shares { scratch, live } = shares;
+    let enough = if rows < 2 * ROWS { columns > width } else { columns >= threads * width };
+    if threads > 1 && rows <= GROUP && enough {
+        live.list::<A>(kernels, left, threads);
+        let share = columns.div_ceil(threads).next_multiple_of(width);
+        scratch.resize_with(columns.div_ceil(share), Scratch::default);
+        let strips: Vec<_> = Strip::cut(out, columns, share).zip(scratch).enumerate().collect();
+        strips.into_par_iter().for_each(|(part, (out, Scratch { sums, .. }))| {
+            let first = part * share;
             sums.grow(GROUP * LONGEST);
-            let columns = 0..columns;
             let arithmetic = PhantomData::<A>;
-            A::dispatch(kernels, Product { left, live, right, columns, out, sums, arithmetic });
+            A::dispatch(kernels, Product { left, live, right, first, out, sums, arithmetic });
         });
         return;
     }
-    live.list::<A>(kernels, left);
-    let share = columns.div_ceil(threads).next_multiple_of(width);
-    results.resize(rows * columns, T::ZERO);
-    scratch.resize_with(columns.div_ceil(share), Scratch::default);
-    let parts = places(results).par_chunks_mut(rows * share).zip(scratch).enumerate();
-    parts.for_each(|(part, (out, Scratch { sums, .. }))| {
-        let columns = part * share..part * share + out.len() / rows;
+    let share = if rows < 2 * ROWS { rows } else { rows.div_ceil(threads).max(ROWS) };
+    scratch.resize_with(rows.div_ceil(share), Scratch::default);
+    let parts = out.par_chunks_mut(share * columns).zip(values.par_chunks(share * inner));
+    parts.zip(scratch).for_each(|((out, values), Scratch { live, sums })| {
+        let left = Left { values, ..left };
+        live.list::<A>(kernels, left, 1);
         sums.grow(GROUP * LONGEST);
         let arithmetic = PhantomData::<A>;
-        A::dispatch(kernels, Product { left, live, right, columns, out, sums, arithmetic });
-    });
-    for (part, values) in results.chunks(rows * share).enumerate() {
-        let width = values.len() / rows;
-        for (out, values) in out.chunks_exact_mut(columns).zip(values.chunks_exact(width)) {
-            write_numbers(&mut out[part * share..][..width], values);
+        for out in Strip::cut(out, columns, columns) {
+            A::dispatch(kernels, Product { left, live, right, first: 0, out, sums, arithmetic });
         }
-    }
+    });
 }
 
 /// A product, waiting for its registers.
@@ -113,10 +110,10 @@ struct Product<'a, T: Real, A> {
     left: Left<'a, T>,
     live: &'a Live<T>,
     right: Right<'a, T>,
-    /// Columns of the result, whole panels of the right matrix.
-    columns: Range<usize>,
-    /// Result, row after row.
-    out: &'a mut [MaybeUninit<T>],
+    /// First column of the result's part that is asked for, where a panel of the right matrix begins.
+    first: usize,
+    /// That part.
+    out: Strip<'a, T>,
     /// Room for the sums of a [`GROUP`] of rows in one panel.
     sums: &'a mut [T],
     arithmetic: PhantomData<A>,
@@ -135,8 +132,9 @@ impl<T: Real, A: Arithmetic<T>> Work<T> for Product<'_, T, A> {
     fn run<L: Lanes<Number = T>>(mut self) {
         let live = self.live;
         for group in live.groups() {
-            for column in self.columns.clone().step_by(WIDE * L::COUNT) {
-                let registers = (self.columns.end - column).div_ceil(L::COUNT);
+            let end = self.first + self.out.columns();
+            for column in (self.first..end).step_by(WIDE * L::COUNT) {
+                let registers = (end - column).div_ceil(L::COUNT);
                 match registers.next_power_of_two().clamp(A::STEP, WIDE) {
                     WIDE => panel::<L, A, WIDE>(&mut self, group, column),
                     4 => panel::<L, A, 4>(&mut self, group, column),
@@ -275,7 +273,7 @@ fn end<L: Lanes, A: Arithmetic<L::Number>, const V: usize>(
     if place.block == 0 {
         waiting.fill(L::Number::ZERO);
         if let Some(bias) = work.right.bias {
-            let used = waiting.len().min(work.columns.end - place.column);
+            let used = waiting.len().min(work.first + work.out.columns() - place.column);
             waiting[..used].copy_from_slice(&bias[place.column..][..used]);
         }
     }
@@ -320,9 +318,9 @@ fn result<'a, T: Real, A>(
     place: Place,
     width: usize,
 ) -> &'a mut [MaybeUninit<T>] {
-    let column = place.column - work.columns.start;
-    let width = width.min(work.columns.len() - column);
-    &mut work.out[row * work.columns.len() + column..][..width]
+    let column = place.column - work.first;
+    let width = width.min(work.out.columns() - column);
+    work.out.row(row, column..column + width)
 }
 
 /// Numbers as places for [`multiply`] to write to.
