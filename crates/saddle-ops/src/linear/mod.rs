@@ -13,10 +13,10 @@
 //!
 //! # Invariants
 //!
-//! Each number of a result is the bias (or 0) and, one after the other, sums over blocks of 64 of the inner dimension, each
-//! a chain of additions in order, fused or not as the path has it. So a row's result and input gradient depend on that
-//! row alone, and a weight's gradient on the batch in the order of its rows: bit for bit, however the work is cut and shared
-//! among threads.
+//! Each number of a result is the bias (or 0) and, one after the other, sums over blocks of 64 of the inner dimension (96 on
+//! the way back to the inputs), each a chain of additions in order, fused or not as the path has it. So a row's result and
+//! input gradient depend on that row alone, and a weight's gradient on the batch in the order of its rows: bit for bit,
+//! however the work is cut and shared among threads.
 //!
 //! In bf16 ([`Precision`]) blocks are of 112. A row's living numbers in a block, or all of them where it is taken whole, are
 //! multiplied two at a time, in order; the two rows of weights that they meet are interleaved on the way.
